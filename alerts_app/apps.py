@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AlertsConfig(AppConfig):
+    name = "alerts_app"
+    verbose_name = _("Alerts")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from alerts_app import checks  # noqa: F401 - registers the system checks
+        from alerts_app.sources import runs
+
+        runs.connect()

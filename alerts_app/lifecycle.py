@@ -1,0 +1,80 @@
+"""The state machine of an alert: OPEN -> ACKNOWLEDGED -> RESOLVED."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from alerts_app.errors import AlertStateError, UnknownAlertError
+from alerts_app.intake import tell
+from alerts_app.models import AlertOccurrence, AlertRecord
+from alerts_app.states import MOVES, AlertState, OccurrenceKind
+from scheduler_app.clock import db_now
+
+logger = logging.getLogger(__name__)
+
+
+def acknowledge(alert_id: int, *, by: str) -> AlertRecord:
+    """Somebody is on it: repeats stay silent from now on. Raises UnknownAlertError, AlertStateError."""
+    with transaction.atomic():
+        alert = _lock(alert_id)
+        _move(alert, AlertState.ACKNOWLEDGED)
+        alert.acknowledged_at, alert.acknowledged_by = db_now(), by
+        alert.save(update_fields=["state", "acknowledged_at", "acknowledged_by"])
+    return alert
+
+
+def resolve(alert_id: int, *, by: str) -> AlertRecord:
+    """It is over, somebody says. Raises UnknownAlertError, AlertStateError."""
+    with transaction.atomic():
+        alert = _lock(alert_id)
+        _resolve(alert, by=by, now=db_now())
+    return alert
+
+
+def recover(fingerprints: Iterable[str], *, happened_at: datetime, source_key: str, text: str = "") -> int:
+    """It is over by itself: resolve what is open under `fingerprints`; returns how many were."""
+    with transaction.atomic():
+        open_alerts = AlertRecord.objects.filter(open_key__in=list(fingerprints)).order_by("pk")
+        alerts = list(open_alerts.select_for_update())
+        for alert in alerts:
+            if alert.last_seen_at <= happened_at:
+                _resolve(alert, by="", now=happened_at, source_key=source_key, text=text)
+    return len(alerts)
+
+
+def _resolve(
+    alert: AlertRecord, *, by: str, now: datetime, source_key: str | None = None, text: str = ""
+) -> None:
+    _move(alert, AlertState.RESOLVED)
+    told = alert.notified_at is not None
+    alert.open_key, alert.resolved_at, alert.resolved_by = None, now, by
+    alert.save(update_fields=["state", "open_key", "resolved_at", "resolved_by"])
+    occurrence = AlertOccurrence.objects.create(
+        alert=alert,
+        kind=OccurrenceKind.RESOLVE,
+        source_key=f"{source_key}:{alert.pk}" if source_key else None,
+        happened_at=now,
+        body=text,
+        notifies=told,
+        fan_out_due=told,
+    )
+    logger.info("alert_resolved", extra={"alert": alert.pk, "by": by or "recovery"})
+    if told:
+        tell([occurrence.pk])
+
+
+def _lock(alert_id: int) -> AlertRecord:
+    alert = AlertRecord.objects.select_for_update().filter(pk=alert_id).first()
+    if alert is None:
+        raise UnknownAlertError(f"There is no alert {alert_id}.")
+    return alert
+
+
+def _move(alert: AlertRecord, state: AlertState) -> None:
+    if state not in MOVES.get(AlertState(alert.state), ()):
+        raise AlertStateError(f"Alert {alert.pk} is {alert.state} and cannot become {state}.")
+    alert.state = state

@@ -1,0 +1,62 @@
+"""Failed runs become alerts for the job's owner; the next success ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alerts_app import conf, lifecycle
+from alerts_app.intake import NewAlert, raise_alert
+from alerts_app.models import AlertRecord
+from alerts_app.states import Source
+from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.signals import runs_finished
+from scheduler_app.states import ALERTING_STATES, Reason, RunState, Severity
+
+
+def connect() -> None:
+    runs_finished.connect(receive, name="alerts_app.sources.runs")
+
+
+def receive(*, runs: Sequence[JobRun]) -> None:
+    """Deal with a batch of ended runs, in their order; hearing of a run twice changes nothing."""
+    names = {fingerprint_of(run.job_id) for run in runs}
+    open_names = set(
+        AlertRecord.objects.filter(open_key__in=names).values_list("open_key", flat=True)
+    )
+    for run in runs:
+        name = fingerprint_of(run.job_id)
+        if is_alerting(run):
+            raise_alert(alert_of(run, ScheduledJob.objects.filter(pk=run.job_id).first()))
+            open_names.add(name)
+        elif run.state == RunState.SUCCESS and run.finished_at and name in open_names:
+            lifecycle.recover(
+                [name], happened_at=run.finished_at, source_key=f"run:{run.pk}:resolve"
+            )
+
+
+def is_alerting(run: JobRun) -> bool:
+    """Slots left out because a newer one was caught up are in the ledger, but no reason to call anybody."""
+    return run.state in ALERTING_STATES and run.reason != Reason.CATCH_UP
+
+
+def fingerprint_of(job_id: str) -> str:
+    return f"job:{job_id}"
+
+
+def alert_of(run: JobRun, job: ScheduledJob | None) -> NewAlert:
+    """What the owner of `job` is told about `run`."""
+    name = job.name if job else run.job_id
+    return NewAlert(
+        fingerprint=fingerprint_of(run.job_id),
+        title=f"{name}: {run.get_state_display()}",
+        severity=job.severity if job else Severity.ERROR,
+        source=Source.RUN,
+        category=job.category if job else "",
+        body=run.error,
+        labels={"job_id": run.job_id, "job_name": name, "state": run.state, "run_id": run.pk},
+        owner=job.owner if job else "",
+        link=f"{conf.get().SITE_URL}/runs/{run.pk}/",
+        source_key=f"run:{run.pk}",
+        run=run.pk,
+        happened_at=run.finished_at,
+    )

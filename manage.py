@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Django's command line for Vigil: `.venv/bin/python manage.py help`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        python = HOME / ".venv/bin/python"
+        hint = f"use {python} {sys.argv[0]}" if python.exists() else "run scripts/run once: it makes .venv"
+        sys.exit(f"{sys.executable} has no Django: {hint}")
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class NotificationsConfig(AppConfig):
+    name = "notifications_app"
+    verbose_name = _("Notifications")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from notifications_app import (
+            channel_declaration,
+            channel_states,
+            checks,  # noqa: F401 - registers the system checks
+            fan_out,
+            metrics,
+            retention,
+        )
+        from notifications_app.channels import registry
+
+        from alerts_app.signals import occurrences_ready
+        from scheduler_app import jobfile
+        from scheduler_app.signals import file_synced
+
+        jobfile.register_section(
+            "CHANNELS", lambda raw: channel_declaration.faults_in(raw, registry.names())
+        )
+        file_synced.connect(channel_states.sync, name="notifications_app.channel_states")
+        occurrences_ready.connect(fan_out.receive, name="notifications_app.fan_out")
+        metrics.connect()
+        retention.connect()

@@ -1,0 +1,67 @@
+"""The section `CHANNELS` of the job file, validated (pure)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from scheduler_app.jobfile import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelDeclaration:
+    """One entry of `CHANNELS`; whoever leaves a field out gets its default."""
+
+    enabled: bool = True
+    owner: str = ""
+    rate_limit: str = ""
+    sla_failure_share: float = 0.05
+    escalate_after: int | None = None
+    fallback: str = ""
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "enabled": (bool,),
+    "owner": (str,),
+    "rate_limit": (str,),
+    "sla_failure_share": (float, int),
+    "escalate_after": (int, type(None)),
+    "fallback": (str,),
+}
+NAMES = tuple(field.name for field in fields(ChannelDeclaration))
+
+
+def declaration_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields of a valid entry, defaults filled in."""
+    return asdict(ChannelDeclaration(**raw))
+
+
+def faults_in(raw: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Fault]:
+    """Every fault of the section: unknown channels, unknown fields, values of a wrong kind."""
+    for channel, entry in raw.items():
+        if channel not in known:
+            hint = f"Channels are {', '.join(known)}."
+            yield _fault(channel, "", channel, "there is no such channel", hint)
+        for name, value in entry.items() if isinstance(entry, Mapping) else ():
+            if name not in NAMES:
+                close = difflib.get_close_matches(str(name), NAMES, n=1)
+                hint = f"Did you mean {close[0]}?" if close else f"Fields are {', '.join(NAMES)}."
+                yield _fault(channel, str(name), value, "unknown field", hint)
+            elif not _fits(name, value):
+                kinds = " or ".join(kind.__name__ for kind in KINDS[name])
+                yield _fault(channel, name, value, f"has to be {kinds}", "Correct the value.")
+
+
+def _fits(name: str, value: Any) -> bool:
+    if isinstance(value, bool) and bool not in KINDS[name]:
+        return False
+    if not isinstance(value, KINDS[name]):
+        return False
+    return name != "sla_failure_share" or 0 <= value <= 1
+
+
+def _fault(channel: str, name: str, value: Any, problem: str, hint: str) -> Fault:
+    where = f"channel {channel}"
+    return Fault(where=where, field=name, value=repr(value)[:80], problem=problem, hint=hint)

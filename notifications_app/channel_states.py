@@ -1,0 +1,97 @@
+"""Each channel's switches, pauses and last words. The one writer of ChannelState."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from notifications_app import conf
+from notifications_app.channel_declaration import declaration_of
+from notifications_app.channels import registry
+from notifications_app.models import ChannelState
+from scheduler_app.clock import db_now
+
+logger = logging.getLogger(__name__)
+
+
+def all_states() -> list[ChannelState]:
+    """One row for each channel, in the order of the registry; made where it is missing."""
+    known = ChannelState.objects.in_bulk(registry.names())
+    for name in registry.names():
+        if name not in known:
+            known[name] = ChannelState.objects.get_or_create(channel=name)[0]
+    return [known[name] for name in registry.names()]
+
+
+def sync(*, job_file: Any, now: datetime) -> None:
+    """Take over `CHANNELS` of the job file; a value changed here stays until the file changes it."""
+    for state in all_states():
+        if state.channel not in job_file.channels:
+            continue
+        wanted = declaration_of(job_file.channels[state.channel])
+        changed = [name for name, value in wanted.items() if state.file_values.get(name) != value]
+        for name in changed:
+            setattr(state, name, wanted[name])
+        if changed:
+            state.file_values = wanted
+            state.save(update_fields=[*changed, "file_values"])
+
+
+def set_enabled(channel: str, enabled: bool, *, by: str) -> None:
+    """Off: what is due ends at once with an error, and people get it in-app."""
+    ChannelState.objects.filter(pk=channel).update(enabled=enabled)
+    logger.warning("channel_switched", extra={"channel": channel, "enabled": enabled, "by": by})
+
+
+def set_held(channel: str, held: bool, *, by: str) -> None:
+    """The kill switch: what is due waits; nothing is counted, nothing is lost."""
+    ChannelState.objects.filter(pk=channel).update(held=held)
+    logger.warning("channel_held", extra={"channel": channel, "held": held, "by": by})
+
+
+def open_channels(now: datetime) -> list[str]:
+    """The channels from which messages may be claimed."""
+    return [
+        state.channel
+        for state in all_states()
+        if not state.held and not (state.paused_until and state.paused_until > now)
+    ]
+
+
+def problem_of(state: ChannelState) -> str:
+    """Why nothing can be sent by this channel; "" when it is up."""
+    if not state.enabled:
+        return f"{state.channel} is switched off in the job file or the admin."
+    return registry.create(state.channel, conf.channel_options(state.channel)).problem()
+
+
+def pause(channel: str, seconds: float, reason: str) -> None:
+    """Claim nothing from `channel` for a while, because its gateway asked so."""
+    until = db_now() + timedelta(seconds=seconds)
+    ChannelState.objects.filter(pk=channel).update(paused_until=until, pause_reason=reason[:200])
+    logger.warning("channel_paused", extra={"channel": channel, "seconds": seconds, "why": reason})
+
+
+def note_success(channel: str, now: datetime) -> None:
+    ChannelState.objects.filter(pk=channel).update(last_success_at=now, failures_in_a_row=0)
+
+
+def note_failure(channel: str, now: datetime, error: str) -> None:
+    ChannelState.objects.filter(pk=channel).update(
+        last_failure_at=now, last_error=error, failures_in_a_row=F("failures_in_a_row") + 1
+    )
+
+
+def with_problems(states: Iterable[ChannelState]) -> Mapping[str, str]:
+    return {state.channel: problem_of(state) for state in states}
+
+
+def ensure() -> None:
+    """Make the rows of all channels, outside of any other transaction."""
+    with transaction.atomic():
+        all_states()

@@ -1,0 +1,99 @@
+"""The settings of notifications_app: `VIGIL_NOTIFICATIONS`, read lazily, with defaults that work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationsConf:
+    """All of `VIGIL_NOTIFICATIONS`; lengths in seconds. A channel reads the dict of its name."""
+
+    DEFAULT_RECIPIENTS: tuple[str, ...] = ()
+    """User names, addresses or groups who are told when an owner is unknown."""
+    QUEUE: str = "auto"
+    QUEUE_CAP: int = 100_000
+    SITE_URL: str = ""
+    IMMEDIATE_FROM: str = "WARNING"
+    """From this severity up people are told at once; below it the hourly job tells them."""
+    LEASE_S: float = 90.0
+    SEND_DEADLINE_S: float = 30.0
+    ALERT_BATCH: int = 50
+    NOTIFICATION_BATCH: int = 100
+    SYNC_BUDGET_S: float = 60.0
+    """How long `send_alert_notifications` may deliver by itself when no queue carries the work."""
+    POLL_S: float = 1.0
+    EXPIRY_S: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "INFO": 2 * DAY_S,
+            "WARNING": 2 * DAY_S,
+            "ERROR": 3 * DAY_S,
+            "CRITICAL": 7 * DAY_S,
+        }
+    )
+    KEEP_DAYS: int = 90
+    SYSTEM: Mapping[str, Any] = field(default_factory=dict)
+    EMAIL: Mapping[str, Any] = field(default_factory=dict)
+    WECHAT: Mapping[str, Any] = field(default_factory=dict)
+    SMS: Mapping[str, Any] = field(default_factory=dict)
+
+
+@cache
+def get() -> NotificationsConf:
+    """The settings in force. Unknown keys are left to the check `vigil_notifications.E001`."""
+    return NotificationsConf(
+        **{key: _typed(key, value) for key, value in raw().items() if key in KEYS}
+    )
+
+
+def raw() -> dict[str, Any]:
+    return dict(getattr(settings, "VIGIL_NOTIFICATIONS", {}))
+
+
+def channel_options(channel: str) -> dict[str, Any]:
+    """The settings of one channel, as `VIGIL_NOTIFICATIONS` has them."""
+    return dict(raw().get(channel, {}))
+
+
+def auth_user_model() -> str:
+    return str(settings.AUTH_USER_MODEL)
+
+
+def site_time_zone() -> str:
+    return str(settings.TIME_ZONE)
+
+
+def site_language() -> str:
+    return str(settings.LANGUAGE_CODE)
+
+
+def languages() -> tuple[str, ...]:
+    return tuple(code for code, _ in settings.LANGUAGES)
+
+
+def queue_cache() -> str:
+    """The alias of the Redis cache that carries the queue, "" without one."""
+    return "vigil_queue" if "vigil_queue" in settings.CACHES else ""
+
+
+def _typed(key: str, value: Any) -> Any:
+    return tuple(value) if key == "DEFAULT_RECIPIENTS" else value
+
+
+KEYS = frozenset(item.name for item in fields(NotificationsConf))
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "VIGIL_NOTIFICATIONS":
+        get.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="notifications_app.conf")

@@ -1,0 +1,157 @@
+"""From an occurrence to the notifications of people: one transaction an alert, harmless when done twice (P3)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from alerts_app.models import AlertOccurrence, AlertRecord
+from alerts_app.states import OccurrenceKind
+from notifications_app import conf, preferences, queues, recipients
+from notifications_app.channels import registry
+from notifications_app.models import AlertNotification
+from notifications_app.models.notifications import PRIORITY
+from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
+from scheduler_app.clock import db_now
+
+logger = logging.getLogger("NotificationDispatcher")
+
+
+def receive(*, occurrence_ids: Sequence[int]) -> None:
+    """Tell people at once where the severity asks for it; the rest waits for `send_alert_notifications`."""
+    for occurrence in AlertOccurrence.objects.filter(pk__in=occurrence_ids).select_related("alert"):
+        least = preferences.RANK[conf.get().IMMEDIATE_FROM]
+        if preferences.RANK[occurrence.alert.severity] >= least:
+            fan_out(occurrence.pk)
+
+
+def due(*, at_once_only: bool, limit: int) -> list[int]:
+    """Occurrences whose people are not told yet, the oldest first."""
+    rows = AlertOccurrence.objects.filter(fan_out_due=True).order_by("pk")
+    if at_once_only:
+        least = preferences.RANK[conf.get().IMMEDIATE_FROM]
+        severe = [name for name, rank in preferences.RANK.items() if rank >= least]
+        rows = rows.filter(alert__severity__in=severe)
+    return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def fan_out(occurrence_id: int) -> int:
+    """Write one row for each person and channel; returns how many are new."""
+    with transaction.atomic():
+        occurrence = AlertOccurrence.objects.select_for_update().get(pk=occurrence_id)
+        if not occurrence.fan_out_due:
+            return 0
+        now = db_now()
+        alert = AlertRecord.objects.get(pk=occurrence.alert_id)
+        if occurrence.kind == OccurrenceKind.RESOLVE:
+            rows = _resolve_rows(alert, occurrence, now)
+        else:
+            rows = _fire_rows(alert, occurrence, now)
+        have = set(
+            AlertNotification.objects.filter(occurrence=occurrence).values_list(
+                "kind", "recipient_key", "channel"
+            )
+        )
+        fresh = [r for r in rows if (r.kind, r.recipient_key, r.channel) not in have]
+        AlertNotification.objects.bulk_create(fresh)
+        AlertOccurrence.objects.filter(pk=occurrence.pk).update(fan_out_due=False)
+        waiting = [row.pk for row in fresh if _is_due(row, now)]
+        transaction.on_commit(lambda: queues.ring(waiting), robust=True)
+    logger.info("fan_out", extra={"alert": alert.pk, "kind": occurrence.kind, "created": len(fresh)})
+    return len(fresh)
+
+
+def _is_due(row: AlertNotification, now: datetime) -> bool:
+    pending = row.state == NotificationState.PENDING
+    return pending and row.held_by_id is None and row.due_at <= now
+
+
+def _fire_rows(
+    alert: AlertRecord, occurrence: AlertOccurrence, now: datetime
+) -> list[AlertNotification]:
+    people = recipients.resolve(alert.owner)
+    settings = preferences.of_all(people)
+    if not people:
+        logger.error("nobody_to_tell", extra={"alert": alert.pk, "owner": alert.owner})
+    return [
+        row_for(alert, occurrence, NotificationKind.FIRE, person, channel, now, wishes)
+        for person in people
+        for wishes in (settings[person.pk],)
+        for channel in preferences.channels_for(wishes, alert.severity, registry.names())
+    ]
+
+
+def row_for(
+    alert: AlertRecord,
+    occurrence: AlertOccurrence,
+    kind: NotificationKind,
+    person: Any,
+    channel: str,
+    now: datetime,
+    wishes: Any,
+) -> AlertNotification:
+    """A new row that is due now, or at the end of the person's quiet hours."""
+    quiet_until = preferences.quiet_until(wishes, alert.severity, now)
+    return AlertNotification(
+        alert=alert,
+        occurrence=occurrence,
+        kind=kind,
+        recipient=person,
+        recipient_key=preferences.key_of(person),
+        recipient_name=preferences.name_of(person),
+        channel=channel,
+        severity=alert.severity,
+        priority=PRIORITY[alert.severity],
+        reason=Reason.QUIET_HOURS if quiet_until else "",
+        created_at=now,
+        due_at=quiet_until or now,
+        expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[alert.severity]),
+    )
+
+
+def _resolve_rows(
+    alert: AlertRecord, occurrence: AlertOccurrence, now: datetime
+) -> list[AlertNotification]:
+    """The same people by the same channels, each behind the last firing that it was told."""
+    told: dict[tuple[str, str], AlertNotification] = {}
+    firings = AlertNotification.objects.filter(alert=alert, kind=NotificationKind.FIRE)
+    for firing in firings.select_for_update().select_related("recipient").order_by("pk"):
+        key = (firing.recipient_key, firing.channel)
+        before = told.get(key)
+        if before is None or not _is_better(before, firing):
+            told[key] = firing
+    return [_resolve_row(occurrence, firing, now) for firing in told.values()]
+
+
+def _is_better(before: AlertNotification, after: AlertNotification) -> bool:
+    """Whether the earlier firing decides: one that arrived counts more than a later one that did not."""
+    return before.state == NotificationState.SENT and after.state in FINAL_STATES
+
+
+def _resolve_row(
+    occurrence: AlertOccurrence, firing: AlertNotification, now: datetime
+) -> AlertNotification:
+    row = AlertNotification(
+        alert_id=firing.alert_id,
+        occurrence=occurrence,
+        kind=NotificationKind.RESOLVE,
+        recipient=firing.recipient,
+        recipient_key=firing.recipient_key,
+        recipient_name=firing.recipient_name,
+        channel=firing.channel,
+        severity=firing.severity,
+        priority=firing.priority,
+        created_at=now,
+        due_at=now,
+        expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),
+    )
+    if firing.state not in FINAL_STATES:
+        row.held_by = firing
+    elif firing.state != NotificationState.SENT:
+        row.state, row.reason = NotificationState.WITHDRAWN, Reason.FIRING_UNTOLD
+        row.finished_at = now
+    return row

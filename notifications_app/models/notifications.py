@@ -1,0 +1,131 @@
+"""The outbox: one row for each thing told to one person by one channel, and each attempt at it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from alerts_app.models import AlertOccurrence, AlertRecord
+from notifications_app import conf
+from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
+from scheduler_app.states import Severity
+
+PRIORITY = {severity: number for number, severity in enumerate(reversed(Severity.values))}
+"""CRITICAL is 0 and goes first."""
+
+
+class AlertNotification(models.Model):
+    """Written by `outbox.py` (birth, claim, end); `read_at` by `inbox.py`.
+
+    A row of the channel SYSTEM that is SENT is the person's inbox entry.
+    """
+
+    uuid = models.UUIDField(_("message id"), default=uuid.uuid4, unique=True, editable=False)
+    alert = models.ForeignKey(AlertRecord, on_delete=models.CASCADE, related_name="notifications")
+    occurrence = models.ForeignKey(
+        AlertOccurrence, on_delete=models.CASCADE, related_name="notifications"
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=NotificationKind.choices)
+    recipient = models.ForeignKey(
+        conf.auth_user_model(),
+        verbose_name=_("recipient"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="vigil_notifications",
+    )
+    recipient_key = models.CharField(_("recipient key"), max_length=100)
+    recipient_name = models.CharField(_("recipient's name"), max_length=150, blank=True)
+    channel = models.CharField(_("channel"), max_length=32)
+    severity = models.CharField(_("severity"), max_length=16, choices=Severity.choices)
+    priority = models.PositiveSmallIntegerField(_("priority"))
+    state = models.CharField(
+        _("state"),
+        max_length=16,
+        choices=NotificationState.choices,
+        default=NotificationState.PENDING,
+    )
+    reason = models.CharField(_("reason"), max_length=32, choices=Reason.choices, blank=True)
+    error_message = models.TextField(_("error of the last attempt"), blank=True)
+    held_by = models.ForeignKey(
+        "self",
+        verbose_name=_("held by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="holds",
+    )
+    created_at = models.DateTimeField(_("created"))
+    due_at = models.DateTimeField(_("due"))
+    expires_at = models.DateTimeField(_("of no use after"))
+    finished_at = models.DateTimeField(_("ended"), null=True)
+    tries = models.PositiveIntegerField(_("tries"), default=0)
+    lost_claims = models.PositiveIntegerField(_("claims lost"), default=0)
+    lease_token = models.CharField(_("lease token"), max_length=32, blank=True)
+    lease_until = models.DateTimeField(_("leased until"), null=True)
+    worker = models.BigIntegerField(_("worker"), null=True)
+    address = models.CharField(_("address"), max_length=254, blank=True)
+    read_at = models.DateTimeField(_("read"), null=True)
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["occurrence", "kind", "recipient_key", "channel"],
+                name="vigil_notification_once",
+            )
+        ]
+        indexes: ClassVar = [
+            # outbox.py: what is due in a lane
+            models.Index(
+                fields=["channel", "priority", "due_at", "id"],
+                name="vigil_notification_due",
+                condition=Q(state__in=["PENDING", "FAILED", "UNKNOWN"], held_by__isnull=True),
+            ),
+            # outbox.py: whose lease is over
+            models.Index(
+                fields=["lease_until"],
+                name="vigil_notification_lease",
+                condition=Q(state="SENDING"),
+            ),
+            # inbox.py: what a person has not read
+            models.Index(
+                fields=["recipient", "-id"],
+                name="vigil_notification_inbox",
+                condition=Q(channel="SYSTEM", state="SENT"),
+            ),
+            models.Index(fields=["state", "finished_at"], name="vigil_notification_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.channel} {self.recipient_key}"
+
+
+class DeliveryAttempt(models.Model):
+    """One call of a gateway (or the refusal to make it) and what came back, secrets removed."""
+
+    notification = models.ForeignKey(
+        AlertNotification, on_delete=models.CASCADE, related_name="attempts"
+    )
+    channel = models.CharField(_("channel"), max_length=32)
+    number = models.PositiveIntegerField(_("try"))
+    started_at = models.DateTimeField(_("started"))
+    gateway_ms = models.FloatField(_("gateway (ms)"), default=0)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=AttemptOutcome.choices)
+    code = models.CharField(_("code"), max_length=64, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    answer = models.TextField(_("answer"), blank=True)
+    worker = models.BigIntegerField(_("worker"), null=True)
+    was_late = models.BooleanField(_("after its lease"), default=False)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.notification_id} #{self.number} {self.outcome}"

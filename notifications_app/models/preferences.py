@@ -1,0 +1,70 @@
+"""What each person wants to be told, how and when."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from notifications_app import conf
+from scheduler_app.states import Severity
+
+MOBILE = RegexValidator(
+    r"^\+?[0-9][0-9 -]{4,20}$", _("A telephone number: digits, with a country code if abroad.")
+)
+WECHAT_USERID = RegexValidator(
+    r"^[A-Za-z0-9][\w.@-]{0,63}$", _("The member's account in WeChat Work.")
+)
+
+
+class NotificationSettings(models.Model):
+    """One row a person. Without a row the defaults below hold."""
+
+    user = models.OneToOneField(
+        conf.auth_user_model(),
+        verbose_name=_("person"),
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="vigil_notification_settings",
+    )
+    system_enabled = models.BooleanField(_("in-app"), default=True)
+    email_enabled = models.BooleanField(_("e-mail"), default=True)
+    wechat_enabled = models.BooleanField(_("WeChat Work"), default=True)
+    sms_enabled = models.BooleanField(_("SMS"), default=False)
+    email = models.EmailField(
+        _("e-mail address"), blank=True, help_text=_("Empty: the address of the account.")
+    )
+    wechat_userid = models.CharField(
+        _("WeChat Work user id"), max_length=64, blank=True, validators=[WECHAT_USERID]
+    )
+    mobile = models.CharField(_("mobile"), max_length=24, blank=True, validators=[MOBILE])
+    quiet_start = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_end = models.TimeField(_("quiet until"), null=True, blank=True)
+    timezone = models.CharField(
+        _("time zone"), max_length=64, blank=True, help_text=_("Empty: the site's zone.")
+    )
+    language = models.CharField(
+        _("language"), max_length=16, blank=True, help_text=_("Empty: the site's language.")
+    )
+    critical_bypasses_quiet = models.BooleanField(
+        _("critical alerts may break the silence"), default=False
+    )
+    system_min_severity = models.CharField(
+        _("in-app from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+    )
+    email_min_severity = models.CharField(
+        _("e-mail from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+    )
+    wechat_min_severity = models.CharField(
+        _("WeChat Work from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+    )
+    sms_min_severity = models.CharField(
+        _("SMS from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+    )
+
+    class Meta:
+        verbose_name = _("notification settings")
+        verbose_name_plural = _("notification settings")
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -1,0 +1,93 @@
+"""What a person wants: the saved row, or the defaults of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+
+from notifications_app import conf
+from notifications_app.channels.base import Person
+from notifications_app.models import NotificationSettings
+from notifications_app.quiet_hours import QuietHours
+from scheduler_app.states import Severity
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+RANK = {severity: number for number, severity in enumerate(Severity.values)}
+
+
+def of(user: AbstractBaseUser) -> NotificationSettings:
+    """The settings of `user`; an unsaved row with the defaults where there is none."""
+    return of_all([user])[user.pk]
+
+
+def of_all(users: Sequence[AbstractBaseUser]) -> dict[Any, NotificationSettings]:
+    """The settings of `users` by primary key."""
+    saved = NotificationSettings.objects.in_bulk([user.pk for user in users])
+    found = {user.pk: saved.get(user.pk) or NotificationSettings(user=user) for user in users}
+    for user in users:
+        found[user.pk].user = user
+    return found
+
+
+def wants(settings: NotificationSettings, channel: str) -> bool:
+    """Whether the person has `channel` switched on. A channel without a switch follows the in-app one."""
+    return bool(getattr(settings, f"{channel.lower()}_enabled", settings.system_enabled))
+
+
+def is_severe_enough(settings: NotificationSettings, channel: str, severity: str) -> bool:
+    least = getattr(settings, f"{channel.lower()}_min_severity", Severity.INFO)
+    return RANK[severity] >= RANK[least]
+
+
+def quiet_until(settings: NotificationSettings, severity: str, now: datetime) -> datetime | None:
+    """When the person's present quiet hours end; None outside of them or when the alert may break them."""
+    if settings.quiet_start is None or settings.quiet_end is None:
+        return None
+    if severity == Severity.CRITICAL and settings.critical_bypasses_quiet:
+        return None
+    zone = settings.timezone or conf.site_time_zone()
+    return QuietHours(settings.quiet_start, settings.quiet_end, zone).ends_at(now)
+
+
+def language_of(settings: NotificationSettings) -> str:
+    return settings.language or conf.site_language()
+
+
+def person_of(settings: NotificationSettings) -> Person:
+    """The person as a channel sees one."""
+    user = settings.user
+    email_field = get_user_model().get_email_field_name()
+    return Person(
+        key=key_of(user),
+        name=name_of(user),
+        email=settings.email or str(getattr(user, email_field, "") or ""),
+        wechat_userid=settings.wechat_userid,
+        mobile=settings.mobile,
+        language=language_of(settings),
+    )
+
+
+def key_of(user: AbstractBaseUser) -> str:
+    """Names a person in the outbox, also after the account is gone."""
+    return f"user:{user.pk}"
+
+
+def name_of(user: AbstractBaseUser) -> str:
+    full_name = getattr(user, "get_full_name", lambda: "")()
+    return str(full_name or user.get_username())[:150]
+
+
+def channels_for(
+    settings: NotificationSettings, severity: str, channels: Iterable[str]
+) -> list[str]:
+    """The channels by which the person is to be told of something of `severity`."""
+    return [
+        channel
+        for channel in channels
+        if wants(settings, channel) and is_severe_enough(settings, channel, severity)
+    ]

@@ -1,0 +1,49 @@
+"""From an owner's name to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from notifications_app import conf
+
+
+def resolve(owner: str) -> list[Any]:
+    """The active users whom `owner` (a user name, an address or a group; several with commas) means.
+
+    Where that is nobody: those of DEFAULT_RECIPIENTS.
+    """
+    return _people(_names(owner)) or _people(conf.get().DEFAULT_RECIPIENTS)
+
+
+def problem_of(owner: str) -> str:
+    """Why nobody would be told by this name, "" when somebody would."""
+    for name in _names(owner):
+        if not _users_called(name).exists():
+            if Group.objects.filter(name=name).exists():
+                return _("The group “%(name)s” has no active member.") % {"name": name}
+            return _("Nobody and no group is called “%(name)s”.") % {"name": name}
+    return "" if _names(owner) else _("No owner is named.")
+
+
+def _names(owner: str) -> list[str]:
+    return [name for name in (part.strip() for part in owner.split(",")) if name]
+
+
+def _people(names: Iterable[str]) -> list[Any]:
+    found = {user.pk: user for name in names for user in _users_called(name)}
+    return [found[key] for key in sorted(found)]
+
+
+def _users_called(name: str) -> Any:
+    model = get_user_model()
+    wanted = Q(**{model.USERNAME_FIELD: name}) | Q(**{model.get_email_field_name(): name})
+    if hasattr(model, "groups"):
+        wanted |= Q(groups__name=name)
+    active = {"is_active": True} if any(f.name == "is_active" for f in model._meta.fields) else {}
+    return model._default_manager.filter(wanted, **active).distinct()

@@ -1,0 +1,80 @@
+"""The closed sets of notifications, and the moves a notification may make."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class NotificationKind(TextChoices):
+    FIRE = "FIRE", _("fired")
+    RESOLVE = "RESOLVE", _("resolved")
+    REMIND = "REMIND", _("reminder")
+    ESCALATE = "ESCALATE", _("escalation")
+    TEST = "TEST", _("test")
+
+
+class NotificationState(TextChoices):
+    """PENDING and FAILED are due at a known time; SENDING is leased by a worker; the rest is final."""
+
+    PENDING = "PENDING", _("pending")
+    SENDING = "SENDING", _("being sent")
+    FAILED = "FAILED", _("failed, will be tried again")
+    UNKNOWN = "UNKNOWN", _("outcome unknown")
+    SENT = "SENT", _("sent")
+    DEAD = "DEAD", _("given up")
+    SUPPRESSED = "SUPPRESSED", _("suppressed")
+    WITHDRAWN = "WITHDRAWN", _("withdrawn")
+
+
+DUE_STATES = (NotificationState.PENDING, NotificationState.FAILED, NotificationState.UNKNOWN)
+FINAL_STATES = (
+    NotificationState.SENT,
+    NotificationState.DEAD,
+    NotificationState.SUPPRESSED,
+    NotificationState.WITHDRAWN,
+)
+
+MOVES: dict[NotificationState, tuple[NotificationState, ...]] = {
+    **dict.fromkeys(DUE_STATES, (NotificationState.SENDING, NotificationState.WITHDRAWN)),
+    NotificationState.SENDING: (*DUE_STATES, *FINAL_STATES),
+    NotificationState.DEAD: (NotificationState.PENDING,),  # requeued by an operator
+}
+
+
+class Reason(TextChoices):
+    """Why a notification ended other than by being sent, or waits."""
+
+    NONE = "", ""
+    REFUSED = "REFUSED", _("refused by the gateway")
+    NO_ADDRESS = "NO_ADDRESS", _("no address")
+    CHANNEL_OFF = "CHANNEL_OFF", _("the channel is off or not configured")
+    TRIES_USED_UP = "TRIES_USED_UP", _("all tries failed")
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", _("nobody knows whether it arrived")
+    EXPIRED = "EXPIRED", _("too old to be of use")
+    QUARANTINED = "QUARANTINED", _("killed its worker three times")
+    SWITCHED_OFF = "SWITCHED_OFF", _("the person switched this channel off")
+    BELOW_SEVERITY = "BELOW_SEVERITY", _("below the person's severity for this channel")
+    PERSON_GONE = "PERSON_GONE", _("the person left")
+    FIRING_UNTOLD = "FIRING_UNTOLD", _("the firing was never told")
+    TOLD_WITH_FIRING = "TOLD_WITH_FIRING", _("told together with the firing")
+    QUIET_HOURS = "QUIET_HOURS", _("quiet hours")
+    CHANNEL_PAUSED = "CHANNEL_PAUSED", _("the channel is paused")
+
+
+class AttemptOutcome(TextChoices):
+    SENT = "SENT", _("accepted")
+    TRANSIENT = "TRANSIENT", _("failed for now")
+    PERMANENT = "PERMANENT", _("refused")
+    CONFIGURATION = "CONFIGURATION", _("channel not usable")
+    UNKNOWN = "UNKNOWN", _("outcome unknown")
+    THROTTLED = "THROTTLED", _("asked to slow down")
+
+
+SUCCESS_OUTCOMES = (AttemptOutcome.SENT,)
+FAILURE_OUTCOMES = (
+    AttemptOutcome.TRANSIENT,
+    AttemptOutcome.PERMANENT,
+    AttemptOutcome.CONFIGURATION,
+    AttemptOutcome.UNKNOWN,
+)

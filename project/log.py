@@ -1,0 +1,122 @@
+"""Logging of every process: JSON lines in `scheduler.log`, and on stdout for the services.
+
+Wired as `LOGGING_CONFIG`. A management command keeps stdout for its data: what it logs goes to the file, and to stderr
+from WARNING up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from project.log_fields import complete, keep_message, mask_all
+from project.log_file import QuietFailure, SharedLogFile
+
+FILE_NAME = "scheduler.log"
+STDOUT_VARIABLE = "VIGIL_LOG_STDOUT"
+SERVICES = ("runscheduler", "notification_worker")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+FORMATS = ("json", "console")
+# they tell each job or request a second time, httpx with the whole URL
+TALKATIVE = ("apscheduler", "httpx", "httpcore", "asyncio")
+
+
+class StreamLog(QuietFailure, logging.StreamHandler):  # type: ignore[type-arg]
+    """A stream that may be closed at the other end."""
+
+
+class StderrLog(StreamLog):
+    """Whatever `sys.stderr` is at the time, as a test or a job may have replaced it."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+class OnceFormatter(structlog.stdlib.ProcessorFormatter):
+    """Makes a record's line once, for the file and for stdout."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: str | None = record.__dict__.get("_line")
+        if line is None:
+            line = super().format(record)
+            record.__dict__["_line"] = line
+        return line
+
+
+def configure(options: Mapping[str, str]) -> None:
+    """Set up logging for this process; may be called again.
+
+    `options`: DIR (folder of `scheduler.log`), FORMAT (json or console), LEVEL. Raises ValueError for an unknown FORMAT
+    or LEVEL. A folder that cannot be written is told once on stderr and breaks nothing.
+    """
+    level = _checked(options["LEVEL"].upper(), LEVELS, "LOG_LEVEL")
+    style = _checked(options["FORMAT"].lower(), FORMATS, "LOG_FORMAT")
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if isinstance(one, QuietFailure)]:
+        root.removeHandler(old)
+        old.close()
+    root.setLevel(level)
+    line = formatter(style)
+    for handler in (SharedLogFile(Path(options["DIR"]) / FILE_NAME), _to_person()):
+        handler.setFormatter(line)
+        root.addHandler(handler)
+    _take_over("django", "django.server")
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+def to_stdout() -> None:
+    """From now on this process and its children log to stdout instead of warnings to stderr."""
+    os.environ[STDOUT_VARIABLE] = "1"
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if isinstance(one, StderrLog)]:
+        root.removeHandler(old)
+        new = StreamLog(sys.stdout)
+        new.setFormatter(old.formatter)
+        root.addHandler(new)
+
+
+def formatter(style: str) -> logging.Formatter:
+    """`style` json: one line a record, its keys `timestamp level logger event`, every `extra`, `exception`."""
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    if style == "json":
+        renderer = structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)
+    return OnceFormatter(
+        foreign_pre_chain=[keep_message, structlog.stdlib.ExtraAdder()],
+        processors=[complete, structlog.processors.format_exc_info, mask_all, renderer],
+    )
+
+
+def _to_person() -> logging.Handler:
+    is_service = len(sys.argv) > 1 and sys.argv[1] in SERVICES
+    if is_service or os.environ.get(STDOUT_VARIABLE) == "1":
+        return StreamLog(sys.stdout)
+    handler = StderrLog()
+    handler.setLevel(logging.WARNING)
+    return handler
+
+
+def _take_over(*names: str) -> None:
+    """Django gives these loggers handlers of their own, which would say everything twice."""
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+def _checked(value: str, known: tuple[str, ...], name: str) -> str:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}: use one of {', '.join(known)}.")
+    return value

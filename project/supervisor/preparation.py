@@ -1,0 +1,95 @@
+"""What has to be in place before the services start: settings, translations, tables, jobs, the first user."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from project import first_run, translations
+from project.supervisor.errors import DatabaseUnreachableError, StartError
+from project.supervisor.service import Say
+
+
+def prepare(home: Path, port: int, say: Say) -> str:
+    """Bring `.env`, translations and the database up to date; returns what to tell about the user.
+
+    Raises StartError, DatabaseUnreachableError.
+    """
+    env = home / ".env"
+    added = _complete_env(env, port)
+    if "SECRET_KEY" in added:
+        say("Wrote .env with new secrets.")
+    elif added:
+        say(f"Added to .env: {', '.join(added)}.")
+    _compile_translations(home)
+    _load_settings(env)
+    _bring_up_database(say)
+    return _first_user(env, password_is_new="ADMIN_PASSWORD" in added)
+
+
+def _complete_env(env: Path, port: int) -> list[str]:
+    try:
+        return first_run.complete_env(env, port)
+    except first_run.EnvFileError as error:
+        raise StartError(str(error)) from error
+
+
+def _compile_translations(home: Path) -> None:
+    try:
+        translations.compile_all(home)
+    except OSError as error:
+        raise StartError(f"The translations cannot be compiled: {error}") from error
+
+
+def _load_settings(env: Path) -> None:
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except (ValueError, OSError, ImproperlyConfigured) as error:
+        problem = str(error).partition("\n")[0]
+        place = first_run.line_of_value(env, problem)
+        raise StartError(f"{place}: {problem}" if place else f"The settings: {problem}") from error
+
+
+def _bring_up_database(say: Say) -> None:
+    from django.core.management import call_command
+    from django.db import DatabaseError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            say("Bringing the database up to date ...")
+            call_command("migrate", interactive=False, verbosity=0)
+    except DatabaseError as error:
+        text = " ".join(str(error).split())
+        raise DatabaseUnreachableError(f"The database cannot be used: {text}") from error
+    _sync_jobs(say)
+
+
+def _sync_jobs(say: Say) -> None:
+    """Faults in the job file are told, and stop nothing: the pages show them as well."""
+    from django.core.management import CommandError, call_command, get_commands
+
+    if "sync_jobs" not in get_commands():
+        return
+    try:
+        call_command("sync_jobs", stdout=io.StringIO(), stderr=io.StringIO())
+    except CommandError as error:
+        say(f"The job file was not taken over. {error}")
+
+
+def _first_user(env: Path, *, password_is_new: bool) -> str:
+    from decouple import config
+    from django.db import connections
+
+    made = first_run.make_admin(config("ADMIN_PASSWORD"))
+    exists = first_run.has_admin()
+    connections.close_all()
+    if not exists:
+        return "with your own account"
+    if password_is_new and not made:
+        return f"user {first_run.ADMIN}, with the password it has had; ADMIN_PASSWORD is not it"
+    return f"user {first_run.ADMIN}, password in {env} (ADMIN_PASSWORD)"

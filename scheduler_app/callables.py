@@ -1,0 +1,66 @@
+"""From the names in a row to a function, by way of an allow-list (promise P7)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from scheduler_app import conf, jobfile
+from scheduler_app.errors import (
+    CallableError,
+    ForbiddenCallableError,
+    JobFileError,
+    ParameterError,
+)
+
+Names = frozenset[tuple[str, str]]
+Function = Callable[..., Any]
+
+_last_good: dict[str, Names] = {}
+
+
+def declared() -> Names:
+    """(module, callable) of every entry of the job file; of its last good version while it is broken."""
+    name = conf.get().JOB_FILE
+    try:
+        _last_good[name] = frozenset((j.module, j.callable) for j in jobfile.load(name).jobs)
+    except JobFileError:
+        _last_good.setdefault(name, frozenset())
+    return _last_good[name]
+
+
+def resolve(module: str, name: str) -> Function:
+    """The function `name` of `module`.
+
+    Raises ForbiddenCallableError before anything is imported when neither the job file nor SCHEDULER_ALLOWED_MODULES
+    names it, and CallableError when its module does not import or has no such function.
+    """
+    known = _last_good.get(conf.get().JOB_FILE, frozenset())
+    if (module, name) not in known and module not in conf.get().ALLOWED_MODULES:
+        if (module, name) not in declared():
+            raise ForbiddenCallableError(
+                f"{module}.{name} is not named by the job file, nor is {module} in SCHEDULER_ALLOWED_MODULES."
+            )
+    try:
+        found = import_module(module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may do anything when it is imported
+        text = f"{module} cannot be imported: {type(error).__name__}: {error}"
+        raise CallableError(text) from error
+    function = getattr(found, name, None)
+    if function is None:
+        raise CallableError(f"{module} has no {name!r}.")
+    if not callable(function):
+        raise CallableError(f"{module}.{name} is a {type(function).__name__}, not a function.")
+    return function  # type: ignore[no-any-return]
+
+
+def check_parameters(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raises ParameterError when `function` cannot be called with these."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise ParameterError(f"{getattr(function, '__qualname__', function)}: {error}.") from error
+    except ValueError:
+        return  # built-ins without a signature: only the call itself can tell

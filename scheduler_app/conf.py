@@ -1,0 +1,76 @@
+"""The settings of scheduler_app: `VIGIL_SCHEDULER`, read lazily, with defaults that work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerConf:
+    """All of `VIGIL_SCHEDULER`; lengths in seconds."""
+
+    JOB_FILE: str = ""
+    """Dotted name of the module with `JOBS` and `CHANNELS`."""
+    EXECUTOR: str = "local"
+    ALLOWED_MODULES: tuple[str, ...] = ()
+    """Modules whose callables rows may name, beside those that the job file names."""
+    THREADS: int = 16
+    LEASE_S: float = 15.0
+    """How long a node may be silent before its runs are LOST."""
+    BEAT_S: float = 2.0
+    CLAIM_BATCH: int = 500
+    SHUTDOWN_S: float = 8.0
+    """How long a stopping scheduler waits for running jobs."""
+    FILE_CHECK_S: float = 2.0
+    LOCK_FILE: str = ""
+    """Keeps a second scheduler off an SQLite database; empty: beside the database file."""
+    LOG_LIMIT_BYTES: int = 65_536
+    """How much of a run's output is kept: the first and the last half of it."""
+    RESULT_LIMIT_BYTES: int = 65_536
+    SITE_URL: str = ""
+    KEEP_SUCCESSES_DAYS: int = 30
+    KEEP_FAILURES_DAYS: int = 180
+    VERIFY_LOG: str = "docs/BURNDOWN_TRACKING_LOG.md"
+    VERIFY_ARCHIVE: str = "docs/verification"
+
+
+@cache
+def get() -> SchedulerConf:
+    """The settings in force. Unknown keys are left to the system check `vigil_scheduler.E001`."""
+    return SchedulerConf(**{key: _typed(key, value) for key, value in raw().items() if key in KEYS})
+
+
+def raw() -> dict[str, Any]:
+    return dict(getattr(settings, "VIGIL_SCHEDULER", {}))
+
+
+def site_time_zone() -> str:
+    return str(settings.TIME_ZONE)
+
+
+def auth_user_model() -> str:
+    return str(settings.AUTH_USER_MODEL)
+
+
+def metrics_token() -> str:
+    return str(getattr(settings, "METRICS_TOKEN", ""))
+
+
+def _typed(key: str, value: Any) -> Any:
+    return tuple(value) if key == "ALLOWED_MODULES" else value
+
+
+KEYS = frozenset(field.name for field in fields(SchedulerConf))
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "VIGIL_SCHEDULER":
+        get.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="scheduler_app.conf")

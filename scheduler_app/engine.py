@@ -1,0 +1,158 @@
+"""The scheduler process: APScheduler's blocking loop over our store, with everything that it needs around it.
+
+Threads: the loop claims; a taker starts what is queued; a pool runs it; one writer stores results; the heart beats.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.schedulers.blocking import BlockingScheduler
+from django.db import DatabaseError
+
+from scheduler_app import claims, clock, conf, ledger, nodes, single
+from scheduler_app.executor import NodeExecutor
+from scheduler_app.file_watch import FileWatch
+from scheduler_app.heart import Heart
+from scheduler_app.listener import COMPLETED, job_listener
+from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.result_writer import ResultWriter
+from scheduler_app.running import capturing
+from scheduler_app.states import NodeKind, Reason
+from scheduler_app.store import SlotStore
+
+logger = logging.getLogger(__name__)
+
+
+class _Loop(BlockingScheduler):  # type: ignore[misc]
+    """APScheduler's loop, which nothing but `stop_asked` ends."""
+
+    stop_asked = False
+
+    def _main_loop(self) -> None:
+        wait_s = 0.0
+        while not self.stop_asked:
+            self._event.wait(wait_s)
+            self._event.clear()
+            if not self.stop_asked:
+                wait_s = self._turn()
+
+    def _turn(self) -> float:
+        try:
+            return float(min(self._process_jobs() or 0.5, 0.5))
+        except Exception:  # noqa: BLE001 - the loop is the one thing that has to go on
+            logger.exception("tick_failed")
+            return 0.5
+
+
+class Engine:
+    """One scheduler process. `run()` blocks until `stop()`; both belong to the main thread."""
+
+    def __init__(self, *, threads: int | None = None) -> None:
+        settings = conf.get()
+        self._threads = threads or settings.THREADS
+        self._watch = FileWatch(settings.JOB_FILE)
+        self._drain = False
+        self._loop = _Loop(timezone=UTC, jobstore_retry_interval=1)
+
+    def stop(self, *, drain: bool = False) -> None:
+        """Ask the process to end. Only sets flags: fit for a signal handler."""
+        self._drain = drain
+        self._loop.stop_asked = True
+
+    def run(self, *, once: bool = False) -> None:
+        """Work until `stop()`; with `once`, do what is due and end.
+
+        Raises JobFileError and SchedulerRunningError before anything is started.
+        """
+        lock = single.lock()
+        report = self._watch.start()
+        for job_id in report.disabled if report else ():
+            logger.warning("job_skipped_disabled", extra={"job_id": job_id})
+        self._assemble()
+        if lock is not None:
+            single.bury_predecessors()
+        with capturing():
+            self._banner()
+            self._heart.start()
+            self._writer.start()
+            self._loop.add_listener(job_listener, COMPLETED)
+            self._loop.add_jobstore(self._store, "default")
+            self._loop.add_executor(self._executor, "default")
+            if once:
+                self._run_once()
+            else:
+                self._loop.start()
+            self._shut_down()
+
+    def _assemble(self) -> None:
+        settings = conf.get()
+        self._writer = ResultWriter()
+        self._heart = Heart(
+            NodeKind.SCHEDULER,
+            lease_s=settings.LEASE_S,
+            beat_s=settings.BEAT_S,
+            slots=self._threads,
+            figures=self._figures,
+            duties=(self._show_output, self._reap, ledger.announce_again, self._watch.look),
+        )
+        self._executor = NodeExecutor(self._threads, self._heart, self._writer)
+        self._store = SlotStore(self._executor.ring)
+
+    def _figures(self) -> dict[str, Any]:
+        return {
+            "tick_at": clock.db_now() - (datetime.now(UTC) - self._store.ticked_at),
+            "file_digest": self._watch.digest,
+            "file_problem": self._watch.problem,
+            "slots_busy": self._executor.busy,
+            "clock_offset_ms": clock.offset_ms(),
+            "draining": self._loop.stop_asked,
+        }
+
+    def _show_output(self) -> None:
+        self._executor.show_output()
+
+    def _reap(self) -> None:
+        if self._heart.is_steady():
+            nodes.reap()
+
+    def _run_once(self) -> None:
+        self._executor.start(self._loop, "default")
+        while claims.claim().more:
+            pass
+        self._executor.ring()
+        ready = JobRun.objects.queued().filter(ready_at__lte=clock.db_now())
+        while not self._loop.stop_asked and (ready.exists() or self._executor.busy):
+            time.sleep(0.05)
+
+    def _shut_down(self) -> None:
+        """Claiming has stopped. Results are written; what still runs after the grace is LOST, by our own word."""
+        deadline_s = None if self._drain else time.monotonic() + conf.get().SHUTDOWN_S
+        logger.info("scheduler_stopping", extra={"running": self._executor.busy})
+        self._executor.stop_taking()
+        idle = self._executor.wait_idle(deadline_s)
+        self._executor.shutdown()
+        written = self._writer.stop(timeout_s=1.0 if deadline_s else 60.0)
+        try:
+            if not idle:
+                ledger.end_lost(self._heart.node_id, Reason.SHUTDOWN)
+            self._heart.stop()
+        except DatabaseError as error:
+            logger.warning("stopped_without_database", extra={"error": str(error)})
+        logger.info("scheduler_stopped", extra={"clean": idle and written})
+        if not idle:
+            logging.shutdown()
+            os._exit(0)  # threads that hang in a job cannot be ended otherwise
+
+    def _banner(self) -> None:
+        extra = {
+            "node": self._heart.node_id,
+            "threads": self._threads,
+            "jobs": ScheduledJob.objects.count(),
+            "job_file": self._watch.digest[:12],
+        }
+        logger.info("scheduler_started", extra=extra)

@@ -1,0 +1,66 @@
+"""The timetable of a job: its schedule epochs and its cursor.
+
+Whoever calls these functions holds the lock on the job's Timetable row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from scheduler_app import conf
+from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.states import JobState
+from scheduler_app.timetable import Fold, Gap, Schedule
+
+NO_EPOCH = 0
+
+
+def definition_of(job: ScheduledJob) -> dict[str, Any]:
+    """What decides a job's slots, as an epoch keeps it."""
+    return {
+        "cron": job.cron,
+        "timezone": job.timezone or conf.site_time_zone(),
+        "gap": job.dst_gap,
+        "fold": job.dst_fold,
+        "calendar": job.calendar,
+    }
+
+
+def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
+    """Raises ScheduleError when the definition cannot be understood (any more)."""
+    return Schedule(
+        expression=definition["cron"],
+        zone=definition["timezone"],
+        anchor=anchor,
+        gap=Gap(definition["gap"]),
+        fold=Fold(definition["fold"]),
+    )
+
+
+def is_on(job: ScheduledJob) -> bool:
+    return job.enabled and job.state == JobState.ACTIVE
+
+
+def open_epoch(job: ScheduledJob, row: Timetable, now: datetime, reason: str) -> None:
+    """Begin a span with the job's present definition; its first slot lies after `now`."""
+    definition = definition_of(job)
+    following = schedule_of(definition, now).next_after(now)
+    epoch = ScheduleEpoch.objects.create(
+        job_id=job.pk, definition=definition, opened_at=now, reason=reason[:200]
+    )
+    row.epoch, row.next_run_time = epoch.pk, following
+    row.save(update_fields=["epoch", "next_run_time"])
+
+
+def close_epoch(row: Timetable, now: datetime) -> None:
+    """End the present span: no slot after `now` belongs to it."""
+    ScheduleEpoch.objects.filter(pk=row.epoch, closed_at=None).update(closed_at=now)
+    row.epoch, row.next_run_time = NO_EPOCH, None
+    row.save(update_fields=["epoch", "next_run_time"])
+
+
+def break_off(job_id: str, row: Timetable, now: datetime, error: str) -> None:
+    """The schedule cannot be computed: the job stands still until somebody mends it."""
+    close_epoch(row, now)
+    ScheduledJob.objects.filter(pk=job_id).update(state=JobState.BROKEN, state_error=error)

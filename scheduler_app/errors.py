@@ -1,0 +1,57 @@
+"""What can go wrong in the scheduler, whose fault it is and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SchedulerError(Exception):
+    """Base of every error that scheduler_app raises on purpose."""
+
+
+class ScheduleError(SchedulerError, ValueError):
+    """A cron expression, interval, time or zone that cannot be used; the text says what to write."""
+
+
+class JobFileError(SchedulerError):
+    """The job file is not usable; `faults` has every reason, `str()` a line for each."""
+
+    def __init__(self, faults: Sequence[object]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class StaleFileError(SchedulerError):
+    """This version of the job file was synced before and then replaced: an old node may not bring it back."""
+
+
+class UnknownJobError(SchedulerError, LookupError):
+    """No job has this id."""
+
+
+class ForbiddenCallableError(SchedulerError):
+    """The callable is neither named by the job file nor in an allowed module (SCHEDULER_ALLOWED_MODULES)."""
+
+
+class CallableError(SchedulerError):
+    """The callable of a job cannot be had: its module does not import, or has no such function."""
+
+
+class ParameterError(SchedulerError, ValueError):
+    """Parameters of a job or of one run do not fit the callable."""
+
+
+class EditConflictError(SchedulerError):
+    """Somebody else saved this job in the meantime: reload and try again."""
+
+
+class SchedulerRunningError(SchedulerError):
+    """SQLite carries one scheduler: another process holds the lock."""
+
+
+class NodeGoneError(SchedulerError):
+    """This process was silent for longer than its lease; others took over what it held."""
+
+
+class SkipRun(Exception):  # noqa: N818 - not an error: the job says that there was nothing to do
+    """Raise it in a job to end the run as SKIPPED with a reason; nothing failed, nobody is told."""

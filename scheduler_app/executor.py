@@ -1,0 +1,172 @@
+"""Executes runs on this node: one thread takes what is queued, a pool of threads runs it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from queue import SimpleQueue
+from typing import Any
+
+from apscheduler.executors.base import BaseExecutor
+from django.db import DatabaseError, close_old_connections, connection
+
+from scheduler_app import claims, ledger
+from scheduler_app.clock import db_now
+from scheduler_app.errors import NodeGoneError
+from scheduler_app.heart import Heart
+from scheduler_app.listener import RunEvent
+from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.result_writer import ResultWriter
+from scheduler_app.runner import Assignment, assignment, handle_of, wrap_job_callable
+from scheduler_app.running import RunHandle
+from scheduler_app.texts import storable
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+
+
+class NodeExecutor(BaseExecutor):  # type: ignore[misc]
+    """Takes at most as many runs as it has free threads: RUNNING means that a body is about to be called."""
+
+    def __init__(self, threads: int, heart: Heart, writer: ResultWriter) -> None:
+        super().__init__()
+        self.threads, self._heart, self._writer = threads, heart, writer
+        self._bell = threading.Event()
+        self._closing = threading.Event()
+        self._work: SimpleQueue[Assignment | None] = SimpleQueue()
+        self._active: dict[int, tuple[Assignment, RunHandle]] = {}
+        self._active_lock = threading.Lock()
+        self._shown: dict[int, int] = {}
+        self._unclear_token = ""
+        self._taker = threading.Thread(target=self._take_loop, name="vigil-taker", daemon=True)
+        self._pool = [
+            threading.Thread(target=self._work_loop, name=f"vigil-job-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        super().start(scheduler, alias)
+        for thread in (self._taker, *self._pool):
+            thread.start()
+
+    def _do_submit_job(self, job: Any, run_times: Any) -> None:
+        raise NotImplementedError("Runs are taken from the database.")
+
+    def ring(self) -> None:
+        """There may be something to take."""
+        self._bell.set()
+
+    @property
+    def busy(self) -> int:
+        return len(self._active)
+
+    def stop_taking(self) -> None:
+        self._closing.set()
+        self._bell.set()
+        self._taker.join(timeout=5)
+
+    def wait_idle(self, deadline_s: float | None) -> bool:
+        """Wait until nothing runs or the monotonic clock passes `deadline_s` (None: for ever); True when nothing runs."""
+        while self._active and (deadline_s is None or time.monotonic() < deadline_s):
+            time.sleep(0.02)
+        return not self._active
+
+    def shutdown(self, wait: bool = True) -> None:
+        self._closing.set()
+        for _ in self._pool:
+            self._work.put(None)
+
+    def show_output(self) -> None:
+        """Store what running jobs have said since the last time."""
+        with self._active_lock:
+            active = list(self._active.values())
+        for task, handle in active:
+            version = handle.output.version
+            if self._shown.get(task.run_id) != version:
+                self._shown[task.run_id] = version
+                ledger.show_progress(
+                    task.run_id,
+                    task.token,
+                    log=storable(handle.output.text(), 65_536),
+                    progress=handle.percent,
+                    text=storable(handle.percent_text, 200),
+                )
+
+    def _take_loop(self) -> None:
+        while not self._closing.is_set():
+            self._bell.wait(POLL_S)
+            self._bell.clear()
+            try:
+                close_old_connections()
+                while self._take():
+                    pass
+            except NodeGoneError:
+                self._renew_node()
+            except DatabaseError as error:
+                logger.warning("take_failed", extra={"error": str(error)})
+                self._closing.wait(POLL_S)
+            except Exception:  # noqa: BLE001 - the only taker of this process may not end
+                logger.exception("take_failed")
+                self._closing.wait(POLL_S)
+        connection.close()
+
+    def _take(self) -> bool:
+        """Take one batch; True when there may be more and threads are free."""
+        free = self.threads - self.busy
+        if free <= 0 or self._closing.is_set() or not self._heart.is_fresh():
+            return False
+        if self._unclear_token:  # the answer to the last commit was lost: what it did counts
+            self._hand_out(claims.taken(self._unclear_token))
+        self._unclear_token = token = uuid.uuid4().hex
+        before = time.monotonic()
+        runs = claims.take(self._heart.node_id, token, free)
+        self._unclear_token = ""
+        self._hand_out(runs, before)
+        return bool(runs)
+
+    def _hand_out(self, runs: list[JobRun], taken_s: float | None = None) -> None:
+        if not runs:
+            return
+        if taken_s is None:
+            age = max((db_now() - run.started_at).total_seconds() for run in runs if run.started_at)
+            taken_s = time.monotonic() - age
+        jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs})
+        for run in runs:
+            task = assignment(run, jobs[run.job_id], taken_s)
+            with self._active_lock:
+                self._active[run.pk] = (task, handle_of(task))
+            self._work.put(task)
+
+    def _renew_node(self) -> None:
+        self._unclear_token = ""
+        try:
+            self._heart.renew()
+        except DatabaseError as error:
+            logger.warning("heartbeat_failed", extra={"error": str(error)})
+
+    def _work_loop(self) -> None:
+        while (task := self._work.get()) is not None:
+            try:
+                close_old_connections()
+                self._execute(task)
+            except Exception:  # noqa: BLE001 - a thread of the pool may not be lost to one run
+                logger.exception("run_not_executed", extra=task.fields)
+            finally:
+                with self._active_lock:
+                    self._active.pop(task.run_id, None)
+                    self._shown.pop(task.run_id, None)
+                close_old_connections()
+                self.ring()
+        connection.close()
+
+    def _execute(self, task: Assignment) -> None:
+        if not self._heart.is_fresh():
+            logger.warning("run_given_back", extra=task.fields)
+            ledger.give_back([task.run_id], task.token)
+            return
+        result = wrap_job_callable(task, self._active[task.run_id][1])()
+        self._writer.put(result)
+        self._scheduler._dispatch_event(RunEvent(task, result))

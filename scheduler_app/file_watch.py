@@ -1,0 +1,55 @@
+"""Keeps a running scheduler on the newest good version of the job file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from scheduler_app import jobfile, mirror
+from scheduler_app.errors import JobFileError, StaleFileError
+
+logger = logging.getLogger(__name__)
+
+
+class FileWatch:
+    """Syncs the job file when its modification time changes; a broken version is told and not used."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self.digest = self.problem = ""
+        self._path: Path | None = None
+        self._seen = 0
+
+    def start(self) -> mirror.SyncReport | None:
+        """The sync at start. Raises JobFileError; an old version is told, and the newer one stays in force."""
+        file = jobfile.load(self._module)
+        self._path, self.digest = Path(file.path), file.digest
+        self._seen = self._changed_at()
+        try:
+            return mirror.sync(file)
+        except StaleFileError as error:
+            self.problem = str(error)
+            logger.error("job_file_stale", extra={"error": str(error)})
+            return None
+
+    def look(self) -> None:
+        """Sync if the file changed since the last look."""
+        changed_at = self._changed_at()
+        if changed_at == self._seen:
+            return
+        self._seen = changed_at
+        try:
+            file = jobfile.load(self._module)
+            mirror.sync(file)
+        except (JobFileError, StaleFileError) as error:
+            self.problem = str(error)
+            extra = {"error": str(error), "in_force": self.digest[:12]}
+            logger.error("job_file_broken", extra=extra)
+        else:
+            self.digest, self.problem = file.digest, ""
+
+    def _changed_at(self) -> int:
+        try:
+            return self._path.stat().st_mtime_ns if self._path else 0
+        except OSError:
+            return -1

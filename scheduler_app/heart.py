@@ -1,0 +1,88 @@
+"""The thread that keeps a process's lease, and the judge of whether the lease still holds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections
+
+from scheduler_app import clock, nodes
+from scheduler_app.models import Node
+from scheduler_app.states import NodeKind
+
+logger = logging.getLogger(__name__)
+
+Figures = Callable[[], dict[str, Any]]
+
+
+class Heart(threading.Thread):
+    """Beats every `beat_s`; after each beat runs `duties` (callables that may raise DatabaseError).
+
+    A process that was declared dead registers as a new node by itself. `is_fresh()` answers without the database
+    whether this process may still start what it holds.
+    """
+
+    def __init__(
+        self,
+        kind: NodeKind,
+        *,
+        lease_s: float,
+        beat_s: float,
+        slots: int,
+        figures: Figures = dict,
+        duties: Sequence[Callable[[], object]] = (),
+    ) -> None:
+        super().__init__(name="vigil-heart", daemon=True)
+        self._kind, self._lease_s, self._beat_s, self._slots = kind, lease_s, beat_s, slots
+        self._figures, self._duties = figures, duties
+        self._stop_asked = threading.Event()
+        self._lock = threading.Lock()
+        self._confirmed_s = self._steady_since_s = clock.since_boot_s()
+        self.node: Node = self._register()
+
+    @property
+    def node_id(self) -> int:
+        return int(self.node.pk)
+
+    def is_fresh(self) -> bool:
+        """Within two thirds of the lease since the last heartbeat that the database confirmed."""
+        return clock.since_boot_s() - self._confirmed_s < self._lease_s * 2 / 3
+
+    def is_steady(self) -> bool:
+        """Beaten without a gap for a full lease: fit to judge others."""
+        return clock.since_boot_s() - self._steady_since_s >= self._lease_s
+
+    def renew(self) -> None:
+        """One beat, now. Raises DatabaseError."""
+        with self._lock:
+            before = clock.since_boot_s()
+            if not nodes.beat(self.node_id, **self._figures()):
+                logger.warning("node_was_declared_dead", extra={"node": self.node_id})
+                self.node = self._register()
+            if before - self._confirmed_s > self._lease_s / 2:
+                self._steady_since_s = before
+            self._confirmed_s = before
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(self._beat_s):
+            try:
+                close_old_connections()
+                self.renew()
+                for duty in self._duties:
+                    duty()
+            except DatabaseError as error:
+                logger.warning("heartbeat_failed", extra={"error": str(error)})
+            except Exception:  # noqa: BLE001 - a duty that is wrong may not stop the heart
+                logger.exception("duty_failed")
+
+    def stop(self) -> None:
+        """Stop beating and leave the list of the living. What the node held must be settled before."""
+        self._stop_asked.set()
+        self.join(timeout=2)
+        nodes.retire(self.node_id)
+
+    def _register(self) -> Node:
+        return nodes.register(self._kind, lease_s=self._lease_s, slots=self._slots)

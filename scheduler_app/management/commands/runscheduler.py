@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from scheduler_app import conf
+from scheduler_app.commands import VigilCommand
+from scheduler_app.engine import Engine
+from scheduler_app.errors import JobFileError, SchedulerRunningError
+
+
+class Command(VigilCommand):
+    help = (
+        "Fire the jobs. Reads the job file, claims due slots, runs them in threads and records every run. Several may run "
+        "on one PostgreSQL. SIGTERM ends it within 10 s; what still runs then is recorded as LOST."
+    )
+    errors = (JobFileError, SchedulerRunningError)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="run what is due now, then end")
+        parser.add_argument(
+            "--threads", type=int, help=f"runs at once (default {conf.get().THREADS})"
+        )
+        parser.add_argument(
+            "--drain", action="store_true", help="on SIGTERM wait for running jobs, however long"
+        )
+
+    def work(self, **options: Any) -> None:
+        engine = Engine(threads=options["threads"])
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: engine.stop(drain=options["drain"]))
+        engine.run(once=options["once"])

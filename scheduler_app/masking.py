@@ -1,0 +1,42 @@
+"""Takes secrets out of text before it is logged, stored or shown (promise P8)."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "***"
+SHORTEST_SECRET = 6
+
+_secrets: set[str] = set()
+
+_PATTERNS = (
+    # key=..., token: ..., "password": "..." in URLs, JSON, headers and Python reprs
+    re.compile(
+        r"""(?ix)
+        ( (?: ["']? \b[\w.-]* (?: passw(?:or)?d | passwd | secret | token | api[_-]?key
+                | access[_-]?key | accesskeyid | signature | credential ) [\w-]* ["']? ) \s* [=:] \s* ["']? )
+        ( (?:bearer\s+|basic\s+)? [^\s"'&,;)}\]]+ )
+        """
+    ),
+    re.compile(r"(?i)([?&]key=)([^\s\"'&]+)"),
+    re.compile(r"(?i)(\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic|token)\s+)([^\s\"']+)"),
+    re.compile(r"(?i)(\bbearer\s+)([\w.~+/=-]{8,})"),
+    # user:password@host in URLs
+    re.compile(r"(\w+://[^\s:/@]*:)([^\s@/]+)(?=@)"),
+)
+
+
+def add_secret(value: str) -> None:
+    """Make `value` unshowable from now on; very short values are ignored (they would mask half of any text)."""
+    if len(value) >= SHORTEST_SECRET:
+        _secrets.add(value)
+
+
+def mask(text: str) -> str:
+    """`text` with every known secret and everything that looks like one replaced by `***`."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, MASK)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text

@@ -1,0 +1,93 @@
+"""Figures kept beside the rows, in the transaction that changes the rows (promise P6)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from scheduler_app import bulk
+from scheduler_app.histogram import bucket_of
+from scheduler_app.models import DurationTally, JobRun, LastRun, RunTally
+from scheduler_app.models.tallies import ALL_TIME
+from scheduler_app.states import FAILED_STATES, RunState
+from scheduler_app.texts import cut_line
+
+Counts = dict[tuple[Any, ...], list[float]]
+
+
+def hour_of(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def count_runs(runs: Sequence[JobRun]) -> None:
+    """Book runs that have just become final. Call once for each run, in its transaction."""
+    tallies: Counts = defaultdict(lambda: [0, 0.0])
+    cells: Counts = defaultdict(lambda: [0, 0.0])
+    for run in runs:
+        assert run.finished_at is not None
+        for hour in (ALL_TIME, hour_of(run.finished_at)):
+            _add(tallies[run.job_id, hour, run.state], run.slot_count, run.duration_ms or 0.0)
+            if run.duration_ms is not None:
+                key = (run.job_id, hour, "duration", bucket_of(run.duration_ms))
+                _add(cells[key], 1, run.duration_ms)
+            if run.lag_ms is not None:
+                lag_ms = max(run.lag_ms, 0.0)
+                _add(cells[run.job_id, hour, "lag", bucket_of(lag_ms)], 1, lag_ms)
+    bulk.add_to(
+        RunTally,
+        _rows(tallies, ("job", "hour", "state")),
+        keys=("hour", "job", "state"),
+        sums=("total", "sum_ms"),
+    )
+    bulk.add_to(
+        DurationTally,
+        _rows(cells, ("job", "hour", "kind", "bucket")),
+        keys=("hour", "job", "kind", "bucket"),
+        sums=("total", "sum_ms"),
+    )
+
+
+def note_last(runs: Iterable[JobRun]) -> None:
+    """Keep what each job did last. SKIPPED and MISSED are not something that a job did."""
+    latest: dict[str, JobRun] = {}
+    for run in runs:
+        if run.state not in (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED):
+            latest[run.job_id] = run
+    known = {row.job_id: row for row in LastRun.objects.filter(job_id__in=latest)}
+    LastRun.objects.bulk_create(
+        [_last(run, known.get(job_id)) for job_id, run in sorted(latest.items())],
+        update_conflicts=True,
+        unique_fields=["job"],
+        update_fields=[
+            "run", "state", "finished_at", "duration_ms", "error", "succeeded_at", "failed_at",
+        ],
+    )  # fmt: skip
+
+
+def _last(run: JobRun, before: LastRun | None) -> LastRun:
+    assert run.finished_at is not None
+    succeeded = run.state == RunState.SUCCESS
+    return LastRun(
+        job_id=run.job_id,
+        run=run.pk,
+        state=run.state,
+        finished_at=run.finished_at,
+        duration_ms=run.duration_ms,
+        error=cut_line(run.error, 500),
+        succeeded_at=run.finished_at if succeeded else before and before.succeeded_at,
+        failed_at=run.finished_at if run.state in FAILED_STATES else before and before.failed_at,
+    )
+
+
+def _add(cell: list[float], count: int, value_ms: float) -> None:
+    cell[0] += count
+    cell[1] += value_ms
+
+
+def _rows(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {**dict(zip(names, key, strict=True)), "total": int(count), "sum_ms": sum_ms}
+        for key, (count, sum_ms) in counts.items()
+    ]

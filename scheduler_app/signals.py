@@ -1,0 +1,52 @@
+"""What the scheduler tells the apps above it, inside its own transaction and by the batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+
+class BatchSignal:
+    """Receivers of a batch of rows, each called in a savepoint of its own.
+
+    A receiver that raises loses its own writes only: it is logged, and `send` says so, so that the sender can leave a
+    mark and send the batch again. Receivers must therefore bear being called twice.
+    """
+
+    def __init__(self) -> None:
+        self._receivers: dict[str, Callable[..., None]] = {}
+
+    def connect(self, receiver: Callable[..., None], *, name: str) -> None:
+        """Call `receiver(**batch)` from now on; a second one of the same name replaces the first."""
+        self._receivers[name] = receiver
+
+    def disconnect(self, name: str) -> None:
+        self._receivers.pop(name, None)
+
+    def send(self, **batch: Any) -> bool:
+        """True when every receiver took the batch."""
+        return all(
+            [self._call(name, receiver, batch) for name, receiver in self._receivers.items()]
+        )
+
+    @staticmethod
+    def _call(name: str, receiver: Callable[..., None], batch: dict[str, Any]) -> bool:
+        try:
+            with transaction.atomic():
+                receiver(**batch)
+        except Exception:  # noqa: BLE001 - whatever a receiver does, the sender's rows are kept
+            logger.exception("receiver_failed", extra={"receiver": name})
+            return False
+        return True
+
+
+runs_finished = BatchSignal()
+"""`runs`: list of JobRun that reached a final state, in the order in which they ended."""
+
+file_synced = BatchSignal()
+"""`job_file`: the JobFile that was just synced, `now`: when; for apps that mirror a section of their own."""

@@ -1,0 +1,98 @@
+"""The closed sets of the scheduler, and the moves a run may make."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class RunState(TextChoices):
+    """Where a run stands. QUEUED means: certainly not started, and nobody's."""
+
+    QUEUED = "QUEUED", _("queued")
+    RUNNING = "RUNNING", _("running")
+    SUCCESS = "SUCCESS", _("succeeded")
+    FAILED = "FAILED", _("failed")
+    TIMEOUT = "TIMEOUT", _("timed out")
+    LOST = "LOST", _("lost")
+    CANCELLED = "CANCELLED", _("cancelled")
+    SKIPPED = "SKIPPED", _("skipped")
+    MISSED = "MISSED", _("missed")
+
+
+OPEN_STATES = (RunState.QUEUED, RunState.RUNNING)
+FINAL_STATES = tuple(state for state in RunState if state not in OPEN_STATES)
+FAILED_STATES = (RunState.FAILED, RunState.TIMEOUT, RunState.LOST)
+"""States that count as failures; MISSED has a figure of its own."""
+
+ALERTING_STATES = (*FAILED_STATES, RunState.MISSED)
+
+MOVES: dict[RunState, tuple[RunState, ...]] = {
+    RunState.QUEUED: (RunState.RUNNING, RunState.SKIPPED, RunState.CANCELLED),
+    RunState.RUNNING: (
+        RunState.QUEUED,  # given back: the body was certainly not called
+        RunState.SUCCESS,
+        RunState.FAILED,
+        RunState.TIMEOUT,
+        RunState.LOST,
+        RunState.CANCELLED,
+        RunState.SKIPPED,
+    ),
+}
+
+
+class RunTrigger(TextChoices):
+    SCHEDULE = "SCHEDULE", _("schedule")
+    MANUAL = "MANUAL", _("by hand")
+    RETRY = "RETRY", _("retry")
+
+
+class Reason(TextChoices):
+    """Why a run ended as it did, where its state alone does not say it."""
+
+    NONE = "", ""
+    GRACE = "GRACE", _("found too late")
+    CATCH_UP = "CATCH_UP", _("left out when catching up")
+    OVERLAP = "OVERLAP", _("the previous run was still going")
+    BY_JOB = "BY_JOB", _("the job had nothing to do")
+    SHUTDOWN = "SHUTDOWN", _("the scheduler was stopped")
+    NODE_DIED = "NODE_DIED", _("the scheduler died")
+    BROKEN = "BROKEN", _("the schedule could not be computed")
+    DISABLED = "DISABLED", _("the job was disabled before it started")
+
+
+class JobState(TextChoices):
+    ACTIVE = "ACTIVE", _("in the job file")
+    ORPHANED = "ORPHANED", _("no longer in the job file")
+    BROKEN = "BROKEN", _("broken")
+
+
+class Overlap(TextChoices):
+    SKIP = "skip", _("skip")
+    QUEUE_ONE = "queue_one", _("queue one")
+    REPLACE = "replace", _("replace")
+    PARALLEL = "parallel", _("run in parallel")
+
+
+class OnMissed(TextChoices):
+    SKIP = "skip", _("skip")
+    LATEST = "latest", _("run the latest")
+    ALL = "all", _("run all")
+
+
+class Severity(TextChoices):
+    INFO = "INFO", _("info")
+    WARNING = "WARNING", _("warning")
+    ERROR = "ERROR", _("error")
+    CRITICAL = "CRITICAL", _("critical")
+
+
+class NodeKind(TextChoices):
+    SCHEDULER = "SCHEDULER", _("scheduler")
+    WORKER = "WORKER", _("notification worker")
+
+
+class NodeState(TextChoices):
+    ALIVE = "ALIVE", _("alive")
+    STOPPED = "STOPPED", _("stopped")
+    DEAD = "DEAD", _("dead")

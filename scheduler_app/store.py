@@ -1,0 +1,78 @@
+"""APScheduler's view of our timetable: asking for due jobs is the claim."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.job import Job
+from django.db import DatabaseError, close_old_connections
+from django_apscheduler.jobstores import DjangoJobStore
+
+from scheduler_app import claims
+
+logger = logging.getLogger(__name__)
+
+SOONEST = timedelta(milliseconds=50)
+LATEST = timedelta(milliseconds=500)
+
+
+class SlotStore(DjangoJobStore):  # type: ignore[misc]
+    """A job store whose rows are the Timetable; no query of the stock store is left.
+
+    The stock store keeps pickles, deletes rows that it cannot read and records runs in tables of its own; this one does
+    none of it. Due slots become queued runs in the claim's transaction, so no job object is handed to APScheduler's
+    loop: `on_queued` wakes whoever takes queued runs.
+    """
+
+    def __init__(self, on_queued: Callable[[], object]) -> None:
+        super().__init__()
+        self._on_queued = on_queued
+        self.ticked_at = datetime.now(UTC)
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        self._scheduler, self._alias = scheduler, alias
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        """Claim all that is due by the database's clock; `now` (this machine's) is not asked."""
+        close_old_connections()
+        more = True
+        while more:
+            claimed = claims.claim()
+            more = claimed.more
+            if claimed.queued:
+                self._on_queued()
+        self.ticked_at = datetime.now(UTC)
+        return []
+
+    def get_next_run_time(self) -> datetime:
+        """Between 50 and 500 ms ahead: an edit, or a clock that is off, delays nothing by more."""
+        now = datetime.now(UTC)
+        try:
+            due = claims.next_due()
+        except DatabaseError as error:
+            logger.warning("timetable_unreadable", extra={"error": str(error)})
+            due = None
+        return min(max(due or now + LATEST, now + SOONEST), now + LATEST)
+
+    def lookup_job(self, job_id: str) -> None:
+        return None
+
+    def get_all_jobs(self) -> list[Job]:
+        return []
+
+    def add_job(self, job: Job) -> None:
+        raise NotImplementedError("Jobs are declared in the job file.")
+
+    def update_job(self, job: Job) -> None:
+        raise NotImplementedError("Jobs are changed through scheduler_app.mirror.")
+
+    remove_job = update_job
+
+    def remove_all_jobs(self) -> None:
+        raise NotImplementedError("Jobs are declared in the job file.")
+
+    def shutdown(self) -> None:
+        """Nothing is held between two ticks."""

@@ -1,0 +1,324 @@
+"""When a job runs: cron expressions, intervals and one-off times, in a zone (pure; cronsim inside).
+
+A cron expression has five fields (minute, hour, day of month, month, day of week); 0 and 7 are Sunday; where both day
+fields are restricted either may match, as in Debian's cron. cronsim's `L` (last day), `5L` (last Friday), `MON#2` and
+`LW` work, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from scheduler_app.errors import ScheduleError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+NEVER_AFTER = datetime(2200, 1, 1, tzinfo=UTC)
+
+UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+UNIT_NAMES = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}
+ALIASES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+MAPPING = (("minute", "0"), ("hour", "0"), ("day", "1"), ("month", "1"), ("day_of_week", "*"))
+EVERY = re.compile(r"^every\s+(\d+)?\s*([a-z]+)$", re.IGNORECASE)
+AT = re.compile(r"^at\s+(.+)$", re.IGNORECASE)
+
+
+class Gap(StrEnum):
+    """What happens to a local time that does not exist: run when the gap ends, or not at all."""
+
+    RUN_AFTER = "run_after"
+    SKIP = "skip"
+
+
+class Fold(StrEnum):
+    """What happens to a local time that exists twice: the first only, or both."""
+
+    ONCE = "once"
+    TWICE = "twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many slots a span has, and the first and the last of them."""
+
+    count: int
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+def canonical(value: str | Mapping[str, object]) -> str:
+    """The one text for a schedule that a person wrote as text or as a mapping.
+
+    Raises ScheduleError, whose text says what to write. Expressions that never fire are refused.
+    """
+    text = _from_mapping(value) if isinstance(value, Mapping) else " ".join(value.split())
+    if match := EVERY.match(text):
+        return _canonical_interval(match)
+    if match := AT.match(text):
+        return f"at {_moment(match[1]).isoformat()}"
+    cron = ALIASES.get(text.lower(), text.upper())
+    if len(cron.split()) != 5:
+        raise ScheduleError(
+            f"{value!r} is no schedule: write five fields like '30 2 * * *' (minute, hour, day, month, day of week), "
+            "an interval like 'every 15 s', or one time like 'at 2026-12-01T02:00'."
+        )
+    try:
+        next(CronSim(cron, datetime(2024, 1, 1)))  # noqa: DTZ001 - local time is meant
+    except StopIteration:
+        raise ScheduleError(f"{value!r} never fires: no year has such a day.") from None
+    except CronSimError as error:
+        raise ScheduleError(f"{value!r}: {error}. The fields are minute hour day month weekday.") from None
+    return cron
+
+
+def _canonical_interval(match: re.Match[str]) -> str:
+    unit = UNIT_NAMES.get(match[2].lower())
+    if unit is None:
+        raise ScheduleError(f"{match[0]!r}: the unit has to be one of s, min, h, d.")
+    if not (count := int(match[1] or 1)) or count * UNITS_S[unit] > 366 * 86_400:
+        raise ScheduleError(f"{match[0]!r}: the interval has to be from 1 s to 366 d.")
+    return f"every {count} {unit}"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ScheduleError(f"'at {text}': write a time like 'at 2026-12-01T02:00'.") from None
+
+
+def _from_mapping(fields: Mapping[str, object]) -> str:
+    """Fields below the smallest one given take their least value, those above it `*`."""
+    names = [name for name, _ in MAPPING]
+    if unknown := sorted(set(fields) - set(names)):
+        raise ScheduleError(f"{unknown[0]!r} is no field of a schedule: use {', '.join(names)}.")
+    given = [number for number, name in enumerate(names) if name in fields]
+    if not given:
+        raise ScheduleError("An empty mapping is no schedule: write {'hour': 2, 'minute': 30}.")
+    smallest = min(given) if min(given) < 4 else 2
+    return " ".join(
+        str(fields.get(name, least if number < smallest else "*"))
+        for number, (name, least) in enumerate(MAPPING)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The slots of one canonical `expression` in `zone`; intervals count from `anchor`. All times are aware UTC."""
+
+    expression: str
+    zone: str = "UTC"
+    anchor: datetime | None = None
+    gap: Gap = Gap.RUN_AFTER
+    fold: Fold = Fold.ONCE
+
+    def __post_init__(self) -> None:
+        if self.canonical != self.expression:
+            raise ScheduleError(f"{self.expression!r} is not canonical: write {self.canonical!r}.")
+        _zone(self.zone)
+
+    @property
+    def canonical(self) -> str:
+        return _cached_canonical(self.expression)
+
+    @property
+    def is_interval(self) -> bool:
+        return self.expression.startswith("every ")
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first slot strictly after `moment`; None when there is none any more."""
+        if self.is_interval:
+            return self._step(moment)
+        if self.expression.startswith("at "):
+            only = self._only()
+            return only if only > moment else None
+        return _next_cron(self.expression, _zone(self.zone), self.gap, self.fold, moment)
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The slots in (after, until], ascending."""
+        slot = self.next_after(after)
+        while slot is not None and slot <= until:
+            yield slot
+            slot = self.next_after(slot)
+
+    def next_times(self, after: datetime, count: int) -> list[datetime]:
+        return list(islice(self.between(after, NEVER_AFTER), count))
+
+    def count(self, after: datetime, until: datetime) -> Slots:
+        """How many slots lie in (after, until]; whole days are counted without being enumerated."""
+        if until <= after or not (first := self.next_after(after)) or first > until:
+            return Slots(0)
+        last = self.take_last(until, 1, after)[0]
+        return Slots(self._count(after, until), first, last)
+
+    def take_last(self, until: datetime, count: int, after: datetime) -> list[datetime]:
+        """The last `count` slots in (after, until], ascending."""
+        span = timedelta(minutes=5)
+        while True:
+            begin = max(after, until - span)
+            found = list(self.between(begin, until))
+            if len(found) >= count or begin == after:
+                return found[-count:]
+            span *= 4
+
+    def _count(self, after: datetime, until: datetime) -> int:
+        if self.is_interval:
+            return self._steps(until) - self._steps(after)
+        if self.expression.startswith("at "):
+            return 1
+        return _count_cron(self, after, until)
+
+    def _step(self, moment: datetime) -> datetime:
+        return (self.anchor or EPOCH) + (self._steps(moment) + 1) * self._every()
+
+    def _steps(self, moment: datetime) -> int:
+        return (moment - (self.anchor or EPOCH)) // self._every()
+
+    def _every(self) -> timedelta:
+        _, count, unit = self.expression.split()
+        return timedelta(seconds=int(count) * UNITS_S[unit])
+
+    def _only(self) -> datetime:
+        moment = _moment(self.expression.removeprefix("at "))
+        if moment.tzinfo:
+            return moment.astimezone(UTC)
+        return _instants(moment, _zone(self.zone), Gap.RUN_AFTER, Fold.ONCE)[0]
+
+
+@lru_cache(maxsize=65_536)
+def _cached_canonical(expression: str) -> str:
+    return canonical(expression)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ScheduleError(
+            f"{name!r} is no time zone: write a name like 'Asia/Shanghai' or 'UTC'."
+        ) from None
+
+
+def _is_fixed(cron: str) -> bool:
+    """Whether minute and hour are given: a time of day, to which the DST policies apply.
+
+    All other expressions go on by elapsed time, as in Debian's cron.
+    """
+    minute, hour, *_ = cron.split()
+    return not minute.startswith("*") and not hour.startswith("*")
+
+
+def _next_cron(
+    cron: str, zone: ZoneInfo, gap: Gap, fold: Fold, moment: datetime
+) -> datetime | None:
+    try:
+        if not _is_fixed(cron):
+            return next(CronSim(cron, moment.astimezone(zone))).astimezone(UTC)
+        here = moment.astimezone(zone)
+        slot = next(CronSim(cron, here.replace(tzinfo=None, fold=0)))
+        if _is_smooth(zone, moment - DAY, slot):
+            return (slot - (here.utcoffset() or timedelta())).replace(tzinfo=UTC)
+        return _next_near_transition(cron, zone, gap, fold, moment)
+    except StopIteration:
+        return None
+
+
+def _is_smooth(zone: ZoneInfo, begin: datetime, slot: datetime) -> bool:
+    """Whether one offset holds at `begin`, a day later and at the local time `slot` (which is then unique)."""
+    offset = begin.astimezone(zone).utcoffset()
+    return (
+        offset
+        == (begin + DAY).astimezone(zone).utcoffset()
+        == slot.replace(tzinfo=zone).utcoffset()
+        == slot.replace(tzinfo=zone, fold=1).utcoffset()
+    )
+
+
+def _next_near_transition(
+    cron: str, zone: ZoneInfo, gap: Gap, fold: Fold, moment: datetime
+) -> datetime:
+    """Enumerates local times from a day before `moment`, so that both sides of a fold are seen."""
+    begin = (moment - DAY).astimezone(zone).replace(tzinfo=None, fold=0)
+    later: list[datetime] = []
+    for local in CronSim(cron, begin):
+        instants = _instants(local, zone, gap, fold)
+        later += [instant for instant in instants if instant > moment]
+        if instants and instants[0] > moment:
+            break
+    return min(later)
+
+
+def _instants(local: datetime, zone: ZoneInfo, gap: Gap, fold: Fold) -> list[datetime]:
+    """The instants of a local time: one, by the policies none or two, ascending."""
+    first, second = (local.replace(tzinfo=zone, fold=side).astimezone(UTC) for side in (0, 1))
+    if first == second:
+        return [first]
+    if first < second:
+        return [first, second] if fold == Fold.TWICE else [first]
+    return [] if gap == Gap.SKIP else [_end_of_gap(local, zone, second, first)]
+
+
+def _end_of_gap(local: datetime, zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
+    """The instant of the transition: where the offset changes between `low` and `high`."""
+    before = low.astimezone(zone).utcoffset()
+    while high - low > INSTANT:
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _count_cron(schedule: Schedule, after: datetime, until: datetime) -> int:
+    zone = _zone(schedule.zone)
+    sim = CronSim(schedule.expression, datetime(2024, 1, 1))  # noqa: DTZ001 - only its fields are used
+    a_day = len(sim.minutes) * len(sim.hours)
+    total, begin = 0, after
+    while begin < until:
+        day = begin.astimezone(zone).date()
+        end = min(_midnight(day + DAY, zone), until)
+        if _is_plain_day(day, zone) and (begin, end) == _whole(day, zone):
+            total += a_day if sim.match_day(day) else 0
+        else:
+            total += sum(1 for _ in schedule.between(begin, end))
+        begin = end
+    return total
+
+
+def _whole(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return _midnight(day, zone), _midnight(day + DAY, zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The last instant before `day` begins, so that (midnight, next midnight] is the day."""
+    return datetime.combine(day, time(), zone).astimezone(UTC) - INSTANT
+
+
+def _is_plain_day(day: date, zone: ZoneInfo) -> bool:
+    """No transition from the day before until the day after."""
+    days = (day - DAY, day, day + DAY, day + 2 * DAY)
+    return len({datetime.combine(each, time(), zone).utcoffset() for each in days}) == 1
