@@ -16,7 +16,11 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError:
         python = HOME / ".venv/bin/python"
-        hint = f"use {python} {sys.argv[0]}" if python.exists() else "run scripts/run once: it makes .venv"
+        hint = (
+            f"use {python} {sys.argv[0]}"
+            if python.exists()
+            else "run scripts/run once: it makes .venv"
+        )
         sys.exit(f"{sys.executable} has no Django: {hint}")
     execute_from_command_line(sys.argv)
 

@@ -35,7 +35,9 @@ def resolve(alert_id: int, *, by: str) -> AlertRecord:
     return alert
 
 
-def recover(fingerprints: Iterable[str], *, happened_at: datetime, source_key: str, text: str = "") -> int:
+def recover(
+    fingerprints: Iterable[str], *, happened_at: datetime, source_key: str, text: str = ""
+) -> int:
     """It is over by itself: resolve what is open under `fingerprints`; returns how many were."""
     with transaction.atomic():
         open_alerts = AlertRecord.objects.filter(open_key__in=list(fingerprints)).order_by("pk")

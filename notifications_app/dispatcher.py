@@ -75,7 +75,9 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
     if user is None or not getattr(user, "is_active", True):
         return Verdict(state=NotificationState.SUPPRESSED, reason=Reason.PERSON_GONE)
     if row.expires_at <= now:
-        text = f"Not delivered until {row.expires_at:%Y-%m-%d %H:%M} UTC, then too old to be of use."
+        text = (
+            f"Not delivered until {row.expires_at:%Y-%m-%d %H:%M} UTC, then too old to be of use."
+        )
         return Verdict(state=NotificationState.DEAD, reason=Reason.EXPIRED, error=text)
     wishes = preferences.of(user)
     if row.kind != NotificationKind.TEST:
@@ -85,9 +87,7 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
     try:
         row.address = channel.address(person)
     except MissingAddressError as error:
-        return Verdict(
-            state=NotificationState.DEAD, reason=Reason.NO_ADDRESS, error=str(error)
-        )
+        return Verdict(state=NotificationState.DEAD, reason=Reason.NO_ADDRESS, error=str(error))
     words = wording.compose(
         row.alert,
         row.occurrence,
@@ -124,9 +124,7 @@ def _unwanted(row: AlertNotification, wishes: object, now: datetime) -> Verdict 
     return None
 
 
-def _refuse_all(
-    rows: Sequence[AlertNotification], token: str, problem: str, now: datetime
-) -> None:
+def _refuse_all(rows: Sequence[AlertNotification], token: str, problem: str, now: datetime) -> None:
     """The channel cannot send: end its messages with that error, and tell people in-app instead."""
     error = ConfigurationError(problem)
     with transaction.atomic():
@@ -143,9 +141,7 @@ def _refuse_all(
     logger.error("channel_not_usable", extra=extra)
 
 
-def _settle_unsent(
-    row: AlertNotification, token: str, verdict: Verdict, now: datetime
-) -> None:
+def _settle_unsent(row: AlertNotification, token: str, verdict: Verdict, now: datetime) -> None:
     with transaction.atomic():
         outbox.settle(row, token, verdict, now)
     extra = {"notification": row.pk, "state": verdict.state, "reason": verdict.reason}
@@ -181,9 +177,7 @@ def _record(
 def _verdict(channel: Channel, item: _Ready, error: DeliveryError | None, now: datetime) -> Verdict:
     """What an answer of the gateway means for the row."""
     if error is None:
-        return Verdict(
-            state=NotificationState.SENT, burns_try=True, told_resolve=item.told_resolve
-        )
+        return Verdict(state=NotificationState.SENT, burns_try=True, told_resolve=item.told_resolve)
     text = str(error)
     if isinstance(error, ThrottledError):
         later = now + timedelta(seconds=error.retry_after_s or THROTTLE_S)

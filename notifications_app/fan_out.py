@@ -61,7 +61,7 @@ def fan_out(occurrence_id: int) -> int:
         AlertOccurrence.objects.filter(pk=occurrence.pk).update(fan_out_due=False)
         waiting = [row.pk for row in fresh if _is_due(row, now)]
         transaction.on_commit(lambda: queues.ring(waiting), robust=True)
-    logger.info("fan_out", extra={"alert": alert.pk, "kind": occurrence.kind, "created": len(fresh)})
+    logger.info("fan_out", extra={"alert": alert.pk, "kind": occurrence.kind, "new": len(fresh)})
     return len(fresh)
 
 

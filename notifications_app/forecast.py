@@ -35,7 +35,11 @@ def who_is_told(job: ScheduledJob, at: datetime) -> list[Told]:
 
 
 def _line(
-    wishes: preferences.NotificationSettings, channel: str, severity: str, at: datetime, problem: str
+    wishes: preferences.NotificationSettings,
+    channel: str,
+    severity: str,
+    at: datetime,
+    problem: str,
 ) -> Told:
     person = preferences.person_of(wishes)
     try:

@@ -75,7 +75,11 @@ class Worker:
         self._heart.start()
         for thread in self._threads:
             thread.start()
-        extra = {"worker": self._heart.node_id, "concurrency": self.concurrency, "queue": queues.mode()}
+        extra = {
+            "worker": self._heart.node_id,
+            "concurrency": self.concurrency,
+            "queue": queues.mode(),
+        }
         logger.info("worker_started", extra=extra)
         while not self._stop_asked:
             claimed = self._turn()

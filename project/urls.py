@@ -1,6 +1,15 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("", include("project.site_urls")),
+    path("api/v1/", include("scheduler_app.api.urls")),
+    path("api/v1/", include("alerts_app.api.urls")),
+    path("api/v1/", include("notifications_app.api.urls")),
+    path("", include("scheduler_app.urls")),
+    path("", include("alerts_app.urls")),
+    path("", include("notifications_app.urls")),
+]

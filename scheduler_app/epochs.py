@@ -10,8 +10,8 @@ from typing import Any
 
 from scheduler_app import conf
 from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
-from scheduler_app.states import JobState
-from scheduler_app.timetable import Fold, Gap, Schedule
+from scheduler_app.states import DstFold, DstGap, JobState
+from scheduler_app.timetable import Schedule
 
 NO_EPOCH = 0
 
@@ -33,8 +33,8 @@ def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
         expression=definition["cron"],
         zone=definition["timezone"],
         anchor=anchor,
-        gap=Gap(definition["gap"]),
-        fold=Fold(definition["fold"]),
+        gap=DstGap(definition["gap"]),
+        fold=DstFold(definition["fold"]),
     )
 
 

@@ -64,7 +64,7 @@ def sync(file: JobFile, *, force: bool = False, dry_run: bool = False) -> SyncRe
             if last_try:
                 raise
     if not report.is_quiet and not dry_run:
-        logger.info("job_file_synced", extra={"source": file.module, "created": report.created,
+        logger.info("job_file_synced", extra={"source": file.module, "new": report.created,
                     "changed": report.changed, "orphaned": report.orphaned})  # fmt: skip
     return report
 

@@ -80,6 +80,27 @@ class OnMissed(TextChoices):
     ALL = "all", _("run all")
 
 
+class DstGap(TextChoices):
+    """What happens to a local time that does not exist."""
+
+    RUN_AFTER = "run_after", _("run when the gap ends")
+    SKIP = "skip", _("do not run")
+
+
+class DstFold(TextChoices):
+    """What happens to a local time that exists twice."""
+
+    ONCE = "once", _("run once")
+    TWICE = "twice", _("run twice")
+
+
+class OnLost(TextChoices):
+    """What follows when a run was lost: its owner is told, or it is tried again first."""
+
+    ALERT = "alert", _("tell the owner")
+    RETRY = "retry", _("try again")
+
+
 class Severity(TextChoices):
     INFO = "INFO", _("info")
     WARNING = "WARNING", _("warning")

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from scheduler_app.errors import ScheduleError
+from scheduler_app.states import DstFold, DstGap
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -44,20 +44,6 @@ ALIASES = {
 MAPPING = (("minute", "0"), ("hour", "0"), ("day", "1"), ("month", "1"), ("day_of_week", "*"))
 EVERY = re.compile(r"^every\s+(\d+)?\s*([a-z]+)$", re.IGNORECASE)
 AT = re.compile(r"^at\s+(.+)$", re.IGNORECASE)
-
-
-class Gap(StrEnum):
-    """What happens to a local time that does not exist: run when the gap ends, or not at all."""
-
-    RUN_AFTER = "run_after"
-    SKIP = "skip"
-
-
-class Fold(StrEnum):
-    """What happens to a local time that exists twice: the first only, or both."""
-
-    ONCE = "once"
-    TWICE = "twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +76,9 @@ def canonical(value: str | Mapping[str, object]) -> str:
     except StopIteration:
         raise ScheduleError(f"{value!r} never fires: no year has such a day.") from None
     except CronSimError as error:
-        raise ScheduleError(f"{value!r}: {error}. The fields are minute hour day month weekday.") from None
+        raise ScheduleError(
+            f"{value!r}: {error}. The fields are minute hour day month weekday."
+        ) from None
     return cron
 
 
@@ -132,8 +120,8 @@ class Schedule:
     expression: str
     zone: str = "UTC"
     anchor: datetime | None = None
-    gap: Gap = Gap.RUN_AFTER
-    fold: Fold = Fold.ONCE
+    gap: DstGap = DstGap.RUN_AFTER
+    fold: DstFold = DstFold.ONCE
 
     def __post_init__(self) -> None:
         if self.canonical != self.expression:
@@ -205,7 +193,7 @@ class Schedule:
         moment = _moment(self.expression.removeprefix("at "))
         if moment.tzinfo:
             return moment.astimezone(UTC)
-        return _instants(moment, _zone(self.zone), Gap.RUN_AFTER, Fold.ONCE)[0]
+        return _instants(moment, _zone(self.zone), DstGap.RUN_AFTER, DstFold.ONCE)[0]
 
 
 @lru_cache(maxsize=65_536)
@@ -232,7 +220,7 @@ def _is_fixed(cron: str) -> bool:
 
 
 def _next_cron(
-    cron: str, zone: ZoneInfo, gap: Gap, fold: Fold, moment: datetime
+    cron: str, zone: ZoneInfo, gap: DstGap, fold: DstFold, moment: datetime
 ) -> datetime | None:
     try:
         if not _is_fixed(cron):
@@ -258,7 +246,7 @@ def _is_smooth(zone: ZoneInfo, begin: datetime, slot: datetime) -> bool:
 
 
 def _next_near_transition(
-    cron: str, zone: ZoneInfo, gap: Gap, fold: Fold, moment: datetime
+    cron: str, zone: ZoneInfo, gap: DstGap, fold: DstFold, moment: datetime
 ) -> datetime:
     """Enumerates local times from a day before `moment`, so that both sides of a fold are seen."""
     begin = (moment - DAY).astimezone(zone).replace(tzinfo=None, fold=0)
@@ -271,14 +259,14 @@ def _next_near_transition(
     return min(later)
 
 
-def _instants(local: datetime, zone: ZoneInfo, gap: Gap, fold: Fold) -> list[datetime]:
+def _instants(local: datetime, zone: ZoneInfo, gap: DstGap, fold: DstFold) -> list[datetime]:
     """The instants of a local time: one, by the policies none or two, ascending."""
     first, second = (local.replace(tzinfo=zone, fold=side).astimezone(UTC) for side in (0, 1))
     if first == second:
         return [first]
     if first < second:
-        return [first, second] if fold == Fold.TWICE else [first]
-    return [] if gap == Gap.SKIP else [_end_of_gap(local, zone, second, first)]
+        return [first, second] if fold == DstFold.TWICE else [first]
+    return [] if gap == DstGap.SKIP else [_end_of_gap(local, zone, second, first)]
 
 
 def _end_of_gap(local: datetime, zone: ZoneInfo, low: datetime, high: datetime) -> datetime:

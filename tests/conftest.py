@@ -1,4 +1,4 @@
-"""Fixtures of all storeys. The environment is made neutral before Django reads its settings."""
+"""Fixtures of all storeys. tests/isolation.py has made the environment neutral."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.conf import settings
 
 from tests import environment, servers
 
-environment.isolate()
 django.setup()
 # the real one takes half a second for each user
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -61,7 +61,9 @@ def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
 def _why(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         other = f"scripts/run --port {port % 65535 + 1}"
-        return f"Port {port} is taken, perhaps by a Vigil that already runs. On another port: {other}"
+        return (
+            f"Port {port} is taken, perhaps by a Vigil that already runs. On another port: {other}"
+        )
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights. Start on another one: scripts/run --port 8000"
     return f"Cannot listen on {host} port {port}: {error.strerror}."

@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app.states import JobState, OnMissed, Overlap, Severity
+from scheduler_app.states import DstFold, DstGap, JobState, OnLost, OnMissed, Overlap, Severity
 
 JOB_ID = RegexValidator(
     r"^[a-z0-9][a-z0-9_.-]{0,99}$",
@@ -40,8 +40,12 @@ class ScheduledJob(models.Model):
     timezone = models.CharField(
         _("time zone"), max_length=64, blank=True, help_text=_("Empty: the site's zone.")
     )
-    dst_gap = models.CharField(_("in the spring gap"), max_length=16, default="run_after")
-    dst_fold = models.CharField(_("in the autumn fold"), max_length=16, default="once")
+    dst_gap = models.CharField(
+        _("in the spring gap"), max_length=16, choices=DstGap.choices, default=DstGap.RUN_AFTER
+    )
+    dst_fold = models.CharField(
+        _("in the autumn fold"), max_length=16, choices=DstFold.choices, default=DstFold.ONCE
+    )
     calendar = models.CharField(_("calendar"), max_length=100, blank=True)
     args = models.JSONField(_("positional arguments"), default=list, blank=True)
     kwargs = models.JSONField(_("named arguments"), default=dict, blank=True)
@@ -57,7 +61,9 @@ class ScheduledJob(models.Model):
     max_catch_up = models.PositiveIntegerField(_("catch up at most"), default=1)
     max_retries = models.PositiveIntegerField(_("retries"), default=0)
     retry_backoff_s = models.FloatField(_("back-off (s)"), default=60)
-    on_lost = models.CharField(_("when lost"), max_length=16, default="alert")
+    on_lost = models.CharField(
+        _("when lost"), max_length=16, choices=OnLost.choices, default=OnLost.ALERT
+    )
     queue = models.CharField(_("queue"), max_length=100, default="default")
     severity = models.CharField(
         _("severity"), max_length=16, choices=Severity.choices, default=Severity.ERROR

@@ -26,7 +26,11 @@ def result(run: JobRun, state: RunState = RunState.SUCCESS, **fields) -> RunResu
 
 
 def total(job: str, state: str) -> int:
-    return sum(RunTally.objects.filter(job=job, state=state, hour__year=1970).values_list("total", flat=True))
+    return sum(
+        RunTally.objects.filter(job=job, state=state, hour__year=1970).values_list(
+            "total", flat=True
+        )
+    )
 
 
 def test_result_ends_the_run_and_is_counted():

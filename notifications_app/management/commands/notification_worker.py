@@ -17,7 +17,9 @@ class Command(VigilCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--concurrency", type=int, default=4, help="messages in flight (default 4)")
+        parser.add_argument(
+            "--concurrency", type=int, default=4, help="messages in flight (default 4)"
+        )
         parser.add_argument("--once", action="store_true", help="deliver one batch, then end")
         parser.add_argument("--drain", action="store_true", help="end when nothing is due any more")
 

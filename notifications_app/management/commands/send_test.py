@@ -32,7 +32,10 @@ class Command(VigilCommand):
         ended = [self._wait(row, options["timeout"]) for row in rows]
         self.show_table(
             ("notification", "to", "state", "error", "answer"),
-            [(r.pk, r.address or r.recipient_name, r.state, r.error_message, _answer(r)) for r in ended],
+            [
+                (r.pk, r.address or r.recipient_name, r.state, r.error_message, _answer(r))
+                for r in ended
+            ],
         )
         return 0 if all(row.state == NotificationState.SENT for row in ended) else FINDINGS
 

@@ -21,7 +21,9 @@ class Command(VigilCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", help="the job's id")
-        parser.add_argument("--at", help="local time of the site, like 2026-12-24T03:00 (default: now)")
+        parser.add_argument(
+            "--at", help="local time of the site, like 2026-12-24T03:00 (default: now)"
+        )
         add_format(parser, "table", "json")
 
     def work(self, **options: Any) -> int:
@@ -29,7 +31,9 @@ class Command(VigilCommand):
         at = _moment(options["at"], zone) if options["at"] else db_now()
         lines = who_is_told(mirror.get(options["job"]), at)
         if options["format"] == "json":
-            self.show_json([{name: getattr(line, name) for name in Told.__slots__} for line in lines])
+            self.show_json(
+                [{name: getattr(line, name) for name in Told.__slots__} for line in lines]
+            )
         else:
             rows = [(t.person, t.channel, t.address, _when(t, zone), t.note) for t in lines]
             self.show_table(("person", "channel", "address", "told at", "note"), rows)

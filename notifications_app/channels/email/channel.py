@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from notifications_app.channels.base import Channel, Message, Outcome, Person
+
+
+class EmailChannel(Channel):
+    name = "EMAIL"
+
+    def problem(self) -> str:
+        return "EMAIL is not configured."
+
+    def address(self, person: Person) -> str:
+        return person.email
+
+    def send(self, messages: Sequence[Message]) -> list[Outcome]:
+        raise NotImplementedError

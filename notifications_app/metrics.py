@@ -1,0 +1,7 @@
+"""Figures of the channels."""
+
+from __future__ import annotations
+
+
+def connect() -> None:
+    pass

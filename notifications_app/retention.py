@@ -1,0 +1,7 @@
+"""Old notifications."""
+
+from __future__ import annotations
+
+
+def connect() -> None:
+    pass
