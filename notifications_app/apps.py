@@ -10,6 +10,7 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from alerts_app.signals import occurrences_ready
         from notifications_app import (
             channel_declaration,
             channel_states,
@@ -19,8 +20,6 @@ class NotificationsConfig(AppConfig):
             retention,
         )
         from notifications_app.channels import registry
-
-        from alerts_app.signals import occurrences_ready
         from scheduler_app import jobfile
         from scheduler_app.signals import file_synced
 

@@ -22,7 +22,7 @@ from notifications_app.errors import (
     UnknownOutcomeError,
 )
 from notifications_app.fallback import tell_in_app
-from notifications_app.models import AlertNotification, DeliveryAttempt
+from notifications_app.models import AlertNotification, DeliveryAttempt, NotificationSettings
 from notifications_app.outbox import Verdict
 from notifications_app.retries import next_delay_s
 from notifications_app.states import (
@@ -80,9 +80,8 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
         )
         return Verdict(state=NotificationState.DEAD, reason=Reason.EXPIRED, error=text)
     wishes = preferences.of(user)
-    if row.kind != NotificationKind.TEST:
-        if unwanted := _unwanted(row, wishes, now):
-            return unwanted
+    if unwanted := _unwanted(row, wishes, now):
+        return unwanted
     person = preferences.person_of(wishes)
     try:
         row.address = channel.address(person)
@@ -112,8 +111,11 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
     return _Ready(row, message, merged)
 
 
-def _unwanted(row: AlertNotification, wishes: object, now: datetime) -> Verdict | None:
-    assert isinstance(wishes, preferences.NotificationSettings)
+def _unwanted(
+    row: AlertNotification, wishes: NotificationSettings, now: datetime
+) -> Verdict | None:
+    if row.kind == NotificationKind.TEST:
+        return None
     fell_back = row.channel == "SYSTEM" and row.reason == Reason.CHANNEL_OFF
     if not fell_back and not preferences.wants(wishes, row.channel):
         return Verdict(state=NotificationState.SUPPRESSED, reason=Reason.SWITCHED_OFF)
@@ -156,7 +158,7 @@ def _record(
     began: datetime,
 ) -> None:
     by_id = {outcome.message_id: outcome for outcome in outcomes}
-    throttled: list[DeliveryError] = []
+    throttled: list[ThrottledError] = []
     now = db_now()
     with transaction.atomic():
         for item in ready:

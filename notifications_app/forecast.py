@@ -8,6 +8,7 @@ from datetime import datetime
 from notifications_app import channel_states, conf, preferences, recipients
 from notifications_app.channels import registry
 from notifications_app.errors import MissingAddressError
+from notifications_app.models import NotificationSettings
 from scheduler_app.models import ScheduledJob
 
 
@@ -35,7 +36,7 @@ def who_is_told(job: ScheduledJob, at: datetime) -> list[Told]:
 
 
 def _line(
-    wishes: preferences.NotificationSettings,
+    wishes: NotificationSettings,
     channel: str,
     severity: str,
     at: datetime,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.auth import get_user_model
 
@@ -14,18 +14,15 @@ from notifications_app.models import NotificationSettings
 from notifications_app.quiet_hours import QuietHours
 from scheduler_app.states import Severity
 
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-
 RANK = {severity: number for number, severity in enumerate(Severity.values)}
 
 
-def of(user: AbstractBaseUser) -> NotificationSettings:
+def of(user: Any) -> NotificationSettings:
     """The settings of `user`; an unsaved row with the defaults where there is none."""
     return of_all([user])[user.pk]
 
 
-def of_all(users: Sequence[AbstractBaseUser]) -> dict[Any, NotificationSettings]:
+def of_all(users: Sequence[Any]) -> dict[Any, NotificationSettings]:
     """The settings of `users` by primary key."""
     saved = NotificationSettings.objects.in_bulk([user.pk for user in users])
     found = {user.pk: saved.get(user.pk) or NotificationSettings(user=user) for user in users}
@@ -72,12 +69,12 @@ def person_of(settings: NotificationSettings) -> Person:
     )
 
 
-def key_of(user: AbstractBaseUser) -> str:
+def key_of(user: Any) -> str:
     """Names a person in the outbox, also after the account is gone."""
     return f"user:{user.pk}"
 
 
-def name_of(user: AbstractBaseUser) -> str:
+def name_of(user: Any) -> str:
     full_name = getattr(user, "get_full_name", lambda: "")()
     return str(full_name or user.get_username())[:150]
 

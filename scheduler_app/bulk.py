@@ -28,16 +28,13 @@ def add_to(
     else:
         update = ", ".join(f"{quote(c)} = {name}.{quote(c)} + excluded.{quote(c)}" for c in sums)
         conflict = f"ON CONFLICT ({', '.join(map(quote, keys))}) DO UPDATE SET {update}"
-    defaults = [
-        field
+    defaults = {
+        field.column: field.get_default()
         for field in model._meta.local_concrete_fields
-        if field.column not in columns and field.has_default()
-    ]
-    columns += [field.column for field in defaults]
-    values = [
-        [*_prepared(model, row, [*keys, *sums]), *(field.get_default() for field in defaults)]
-        for row in ordered
-    ]
+        if field.column and field.column not in columns and field.has_default()
+    }
+    values = [[*_prepared(model, row, columns), *defaults.values()] for row in ordered]
+    columns += defaults
     sql = (
         f"INSERT INTO {name} ({', '.join(map(quote, columns))}) VALUES {_places(values)} {conflict}"
     )

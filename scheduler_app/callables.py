@@ -37,15 +37,13 @@ def resolve(module: str, name: str) -> Function:
     Raises ForbiddenCallableError before anything is imported when neither the job file nor SCHEDULER_ALLOWED_MODULES
     names it, and CallableError when its module does not import or has no such function.
     """
-    known = _last_good.get(conf.get().JOB_FILE, frozenset())
-    if (module, name) not in known and module not in conf.get().ALLOWED_MODULES:
-        if (module, name) not in declared():
-            raise ForbiddenCallableError(
-                f"{module}.{name} is not named by the job file, nor is {module} in SCHEDULER_ALLOWED_MODULES."
-            )
+    if not _is_allowed(module, name):
+        raise ForbiddenCallableError(
+            f"{module}.{name} is not named by the job file, nor is {module} in SCHEDULER_ALLOWED_MODULES."
+        )
     try:
         found = import_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may do anything when it is imported
+    except (Exception, SystemExit) as error:  # a module may do anything when it is imported
         text = f"{module} cannot be imported: {type(error).__name__}: {error}"
         raise CallableError(text) from error
     function = getattr(found, name, None)
@@ -54,6 +52,13 @@ def resolve(module: str, name: str) -> Function:
     if not callable(function):
         raise CallableError(f"{module}.{name} is a {type(function).__name__}, not a function.")
     return function  # type: ignore[no-any-return]
+
+
+def _is_allowed(module: str, name: str) -> bool:
+    known = _last_good.get(conf.get().JOB_FILE, frozenset())
+    if (module, name) in known or module in conf.get().ALLOWED_MODULES:
+        return True
+    return (module, name) in declared()
 
 
 def check_parameters(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
@@ -58,8 +59,9 @@ class VigilCommand(BaseCommand):
         """Rows for a person; plain text when stdout is no terminal."""
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row))
-        console = Console(file=self.stdout, width=None if self.stdout.isatty() else 200)
+            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        out = cast("IO[str]", self.stdout)
+        console = Console(file=out, width=None if out.isatty() else 200)
         console.print(table)
 
     def show_json(self, data: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from scheduler_app import timetable
+from scheduler_app.errors import ScheduleError
 from scheduler_app.states import DstFold, DstGap, OnLost, OnMissed, Overlap, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -153,7 +154,7 @@ def _cron(value: Any) -> str:
         raise FieldError("is no schedule", "Write '30 2 * * *', {'hour': 2}, or 'every 15 s'.")
     try:
         text = timetable.canonical(value)
-    except timetable.ScheduleError as error:
+    except ScheduleError as error:
         raise FieldError("is no schedule", str(error)) from None
     if len(text) > 200:
         raise FieldError(f"has {len(text)} characters", "At most 200 fit.")

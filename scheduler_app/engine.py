@@ -44,7 +44,7 @@ class _Loop(BlockingScheduler):  # type: ignore[misc]
     def _turn(self) -> float:
         try:
             return float(min(self._process_jobs() or 0.5, 0.5))
-        except Exception:  # noqa: BLE001 - the loop is the one thing that has to go on
+        except Exception:  # the loop is the one thing that has to go on
             logger.exception("tick_failed")
             return 0.5
 

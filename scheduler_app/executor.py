@@ -69,7 +69,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         self._taker.join(timeout=5)
 
     def wait_idle(self, deadline_s: float | None) -> bool:
-        """Wait until nothing runs or the monotonic clock passes `deadline_s` (None: for ever); True when nothing runs."""
+        """Wait until nothing runs, or until `deadline_s` by the monotonic clock; True when nothing runs."""
         while self._active and (deadline_s is None or time.monotonic() < deadline_s):
             time.sleep(0.02)
         return not self._active
@@ -108,7 +108,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             except DatabaseError as error:
                 logger.warning("take_failed", extra={"error": str(error)})
                 self._closing.wait(POLL_S)
-            except Exception:  # noqa: BLE001 - the only taker of this process may not end
+            except Exception:  # the only taker of this process may not end
                 logger.exception("take_failed")
                 self._closing.wait(POLL_S)
         connection.close()
@@ -152,7 +152,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             try:
                 close_old_connections()
                 self._execute(task)
-            except Exception:  # noqa: BLE001 - a thread of the pool may not be lost to one run
+            except Exception:  # the only taker of this process may not end
                 logger.exception("run_not_executed", extra=task.fields)
             finally:
                 with self._active_lock:

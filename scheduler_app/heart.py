@@ -75,7 +75,7 @@ class Heart(threading.Thread):
                     duty()
             except DatabaseError as error:
                 logger.warning("heartbeat_failed", extra={"error": str(error)})
-            except Exception:  # noqa: BLE001 - a duty that is wrong may not stop the heart
+            except Exception:  # a duty that is wrong may not stop the heart
                 logger.exception("duty_failed")
 
     def stop(self) -> None:

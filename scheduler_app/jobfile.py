@@ -117,7 +117,7 @@ def _execute(module: str, path: Path) -> types.ModuleType:
     except SyntaxError as error:
         problem = f"line {error.lineno}: {error.msg}"
         raise JobFileError([_unreadable(module, problem)]) from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the file may do anything
+    except (Exception, SystemExit) as error:  # the file may do anything
         problem = storable(f"{type(error).__name__}: {error}", 2000)
         raise JobFileError([_unreadable(module, problem)]) from error
     return found

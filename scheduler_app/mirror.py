@@ -17,8 +17,9 @@ from django.db import IntegrityError, transaction
 
 from scheduler_app import claims, epochs
 from scheduler_app.clock import db_now
+from scheduler_app.declarations import JobDeclaration
 from scheduler_app.errors import EditConflictError, StaleFileError, UnknownJobError
-from scheduler_app.jobfile import JobDeclaration, JobFile
+from scheduler_app.jobfile import JobFile
 from scheduler_app.models import JobGate, ScheduledJob, SyncedFile, Timetable
 from scheduler_app.signals import file_synced
 from scheduler_app.states import JobState
@@ -70,15 +71,7 @@ def sync(file: JobFile, *, force: bool = False, dry_run: bool = False) -> SyncRe
 
 
 def _sync(file: JobFile, *, force: bool) -> SyncReport:
-    versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
-    newest = versions.select_for_update().first()
-    if newest and newest.digest != file.digest:
-        if not force and versions.filter(digest=file.digest).exists() and _is_older(file, newest):
-            raise StaleFileError(
-                f"{file.module} is an older version ({file.digest[:12]}) than the one in force "
-                f"({newest.digest[:12]}, synced {newest.synced_at:%Y-%m-%d %H:%M} UTC). "
-                "Deploy the newer file, or use --force to go back to this one."
-            )
+    newest = _newest_version(file, force=force)
     report = SyncReport(source=file.module, digest=file.digest)
     declared = {job.id: job for job in file.jobs}
     known = _lock_jobs(set(declared) | _ids_of(file.module))
@@ -99,6 +92,21 @@ def _sync(file: JobFile, *, force: bool) -> SyncReport:
             report.orphaned.append(job_id)
     file_synced.send(job_file=file, now=now)
     return report
+
+
+def _newest_version(file: JobFile, *, force: bool) -> SyncedFile | None:
+    """The version in force, locked. Raises StaleFileError when `file` is one that it replaced."""
+    versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
+    newest = versions.select_for_update().first()
+    if newest is None or force or newest.digest == file.digest:
+        return newest
+    if versions.filter(digest=file.digest).exists() and _is_older(file, newest):
+        raise StaleFileError(
+            f"{file.module} is an older version ({file.digest[:12]}) than the one in force "
+            f"({newest.digest[:12]}, synced {newest.synced_at:%Y-%m-%d %H:%M} UTC). "
+            "Deploy the newer file, or use --force to go back to this one."
+        )
+    return newest
 
 
 def _is_older(file: JobFile, newest: SyncedFile) -> bool:

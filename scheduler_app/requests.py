@@ -14,8 +14,8 @@ from scheduler_app.states import JobState
 def run_now(job_id: str, *, params: Mapping[str, Any] | None = None, requested_by: str) -> JobRun:
     """Queue a run of `job_id` with `params` over its named arguments; a disabled job may be run, too.
 
-    Raises UnknownJobError, ForbiddenCallableError, CallableError, and ParameterError when the callable does not take the parameters
-    or the job is no longer in its file.
+    Raises UnknownJobError, ForbiddenCallableError, CallableError, and ParameterError when the callable does not take
+    the parameters or the job is no longer in its file.
     """
     job = mirror.get(job_id)
     if job.state == JobState.ORPHANED:

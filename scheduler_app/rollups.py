@@ -68,7 +68,11 @@ def note_last(runs: Iterable[JobRun]) -> None:
 
 def _last(run: JobRun, before: LastRun | None) -> LastRun:
     assert run.finished_at is not None
-    succeeded = run.state == RunState.SUCCESS
+    succeeded_at, failed_at = (before.succeeded_at, before.failed_at) if before else (None, None)
+    if run.state == RunState.SUCCESS:
+        succeeded_at = run.finished_at
+    if run.state in FAILED_STATES:
+        failed_at = run.finished_at
     return LastRun(
         job_id=run.job_id,
         run=run.pk,
@@ -76,8 +80,8 @@ def _last(run: JobRun, before: LastRun | None) -> LastRun:
         finished_at=run.finished_at,
         duration_ms=run.duration_ms,
         error=cut_line(run.error, 500),
-        succeeded_at=run.finished_at if succeeded else before and before.succeeded_at,
-        failed_at=run.finished_at if run.state in FAILED_STATES else before and before.failed_at,
+        succeeded_at=succeeded_at,
+        failed_at=failed_at,
     )
 
 

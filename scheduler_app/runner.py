@@ -158,7 +158,7 @@ def _trace(error: BaseException | None) -> str:
 def _safely(describe: Callable[[], str], otherwise: str) -> str:
     try:
         return describe()
-    except Exception:  # noqa: BLE001 - __str__ and __repr__ of a job's own classes may raise anything
+    except Exception:  # noqa: BLE001 - an odd value of somebody else's class
         return f"{otherwise} (cannot be shown)"
 
 

@@ -30,16 +30,15 @@ class BatchSignal:
 
     def send(self, **batch: Any) -> bool:
         """True when every receiver took the batch."""
-        return all(
-            [self._call(name, receiver, batch) for name, receiver in self._receivers.items()]
-        )
+        taken = [self._call(name, receiver, batch) for name, receiver in self._receivers.items()]
+        return all(taken)
 
     @staticmethod
     def _call(name: str, receiver: Callable[..., None], batch: dict[str, Any]) -> bool:
         try:
             with transaction.atomic():
                 receiver(**batch)
-        except Exception:  # noqa: BLE001 - whatever a receiver does, the sender's rows are kept
+        except Exception:  # whatever a receiver does, the sender's rows are kept
             logger.exception("receiver_failed", extra={"receiver": name})
             return False
         return True

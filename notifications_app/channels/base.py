@@ -69,7 +69,7 @@ class Channel(ABC):
 
     @abstractmethod
     def problem(self) -> str:
-        """Why nothing can be sent (off or not configured) and what to set; "" when the channel is up. Asks no network."""
+        """Why nothing can be sent (off, not configured) and what to set; "" when it is up. Asks no network."""
 
     @abstractmethod
     def address(self, person: Person) -> str:
@@ -83,5 +83,5 @@ class Channel(ABC):
         status alone.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most channels hold nothing
         """Let go of connections; `send` may be called again afterwards."""

@@ -12,8 +12,8 @@ from scheduler_app.commands import VigilCommand
 class Command(VigilCommand):
     help = (
         "Deliver notifications. Several may run at once, on any machine. Listens to the Redis list "
-        "notification:dispatch:queue where REDIS_URL answers, and polls the database where it does not. SIGTERM ends it "
-        "within 10 s and returns what it holds."
+        "notification:dispatch:queue where REDIS_URL answers, and polls the database where it does not. "
+        "SIGTERM ends it within 10 s and returns what it holds."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -13,8 +13,8 @@ from scheduler_app.errors import JobFileError, SchedulerRunningError
 
 class Command(VigilCommand):
     help = (
-        "Fire the jobs. Reads the job file, claims due slots, runs them in threads and records every run. Several may run "
-        "on one PostgreSQL. SIGTERM ends it within 10 s; what still runs then is recorded as LOST."
+        "Fire the jobs. Reads the job file, claims due slots, runs them in threads and records every run. "
+        "Several may run on one PostgreSQL. SIGTERM ends it within 10 s; what still runs then is recorded as LOST."
     )
     errors = (JobFileError, SchedulerRunningError)
 

@@ -11,8 +11,8 @@ from scheduler_app.errors import JobFileError, StaleFileError
 
 class Command(VigilCommand):
     help = (
-        "Bring the database up to the job file. Values changed in the admin stay and are listed as drift; jobs that left "
-        "the file are switched off and keep their history."
+        "Bring the database up to the job file. Values changed in the admin stay and are listed as drift; "
+        "jobs that left the file are switched off and keep their history."
     )
     errors = (JobFileError, StaleFileError)
 
