@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import OccurrenceKind
@@ -20,6 +21,8 @@ from scheduler_app.clock import db_now
 
 logger = logging.getLogger("NotificationDispatcher")
 
+PUT_OFF_S = 60.0
+
 
 def receive(*, occurrence_ids: Sequence[int]) -> None:
     """Tell people at once where the severity asks for it; the rest waits for `send_alert_notifications`."""
@@ -31,12 +34,42 @@ def receive(*, occurrence_ids: Sequence[int]) -> None:
 
 def due(*, at_once_only: bool, limit: int) -> list[int]:
     """Occurrences whose people are not told yet, the oldest first."""
-    rows = AlertOccurrence.objects.filter(fan_out_due=True).order_by("pk")
+    rows = (
+        AlertOccurrence.objects.filter(fan_out_due=True)
+        .exclude(pk__in=list(_put_off))
+        .order_by("pk")
+    )
     if at_once_only:
         least = preferences.RANK[conf.get().IMMEDIATE_FROM]
         severe = [name for name, rank in preferences.RANK.items() if rank >= least]
         rows = rows.filter(alert__severity__in=severe)
     return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def fan_out_due(*, at_once_only: bool, limit: int) -> tuple[int, int]:
+    """Fan out at most `limit` occurrences that are due; returns (occurrences, new rows).
+
+    One that fails holds up no other: it is logged, keeps its mark, and is tried again a minute later.
+    """
+    now_s = time.monotonic()
+    for failed in [pk for pk, until_s in _put_off.items() if until_s < now_s]:
+        del _put_off[failed]
+    ids = due(at_once_only=at_once_only, limit=limit)
+    return len(ids), sum(_fan_out_safely(pk) for pk in ids)
+
+
+_put_off: dict[int, float] = {}
+
+
+def _fan_out_safely(occurrence_id: int) -> int:
+    try:
+        return fan_out(occurrence_id)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("fan_out_failed", extra={"occurrence": occurrence_id})
+        _put_off[occurrence_id] = time.monotonic() + PUT_OFF_S
+        return 0
 
 
 def fan_out(occurrence_id: int) -> int:

@@ -46,9 +46,10 @@ def sweep_notifications() -> dict[str, Any]:
 
 def _fan_out_all(batch: int) -> tuple[int, int]:
     alerts = created = 0
-    while ids := fan_out.due(at_once_only=False, limit=batch):
-        created += sum(fan_out.fan_out(occurrence_id) for occurrence_id in ids)
-        alerts += len(ids)
+    while found := fan_out.fan_out_due(at_once_only=False, limit=batch):
+        if not found[0]:
+            break
+        alerts, created = alerts + found[0], created + found[1]
         _progress(f"{alerts} alerts, {created} notifications")
     return alerts, created
 

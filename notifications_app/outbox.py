@@ -20,6 +20,7 @@ from notifications_app import conf, queues
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState, Reason
 from scheduler_app.clock import db_now
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger("NotificationDispatcher")
 
@@ -57,7 +58,7 @@ def claim(
     query = due(channel, now)
     if not query.exists():
         return []
-    with transaction.atomic():
+    with brief():
         skip = connection.features.has_select_for_update_skip_locked
         query = query.select_for_update(skip_locked=skip)
         first = query.first() if same_occurrence else None

@@ -36,8 +36,12 @@ def ring(ids: Sequence[int]) -> None:
 
 
 def wait(timeout_s: float) -> bool:
-    """Wait for the bell or the time, whichever is first; False where there is no bell to wait for."""
-    return _try(lambda redis: redis.brpop([KEY], timeout=timeout_s) or True) is not None
+    """Wait for the bell, at most `timeout_s`; True when it rang, which takes one entry off the list."""
+    begin_s = time.monotonic()
+    found = _try(lambda redis: redis.brpop([KEY], timeout=timeout_s) or ())
+    if found is None:  # no Redis to wait for
+        time.sleep(max(timeout_s - (time.monotonic() - begin_s), 0))
+    return bool(found)
 
 
 def take_out(count: int) -> None:

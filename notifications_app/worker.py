@@ -49,7 +49,14 @@ class Worker:
         self._work: SimpleQueue[Post | None] = SimpleQueue()
         self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._bell = threading.Event()
+        self._may_listen = threading.Event()
+        self._rung = 0
+        """Entries that listening took off the list and no claim has accounted for yet."""
         self._swept_s = 0.0
+        self._listener = threading.Thread(
+            target=self._listen_loop, name="vigil-doorbell", daemon=True
+        )
         self._threads = [
             threading.Thread(target=self._work_loop, name=f"vigil-post-{n}", daemon=True)
             for n in range(concurrency)
@@ -73,7 +80,7 @@ class Worker:
             figures=lambda: {"slots_busy": self._busy.total(), "tick_at": db_now()},
         )
         self._heart.start()
-        for thread in self._threads:
+        for thread in (self._listener, *self._threads):
             thread.start()
         extra = {
             "worker": self._heart.node_id,
@@ -97,8 +104,7 @@ class Worker:
         try:
             close_old_connections()
             self._sweep()
-            for occurrence_id in fan_out.due(at_once_only=True, limit=conf.get().ALERT_BATCH):
-                fan_out.fan_out(occurrence_id)
+            fan_out.fan_out_due(at_once_only=True, limit=conf.get().ALERT_BATCH)
             return sum(self._serve(name) for name in channel_states.open_channels(db_now()))
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
@@ -117,9 +123,10 @@ class Worker:
             post = self._claim(name)
             if post is None:
                 break
-            queues.take_out(len(post.rows))
             with self._lock:
                 self._busy[name] += 1
+                rung, self._rung = self._rung, max(self._rung - len(post.rows), 0)
+            queues.take_out(len(post.rows) - rung)
             self._work.put(post)
             posts += 1
         return posts
@@ -141,10 +148,27 @@ class Worker:
         return self._busy.total() < self.concurrency and self._busy[name] < most
 
     def _rest(self, seconds: float) -> None:
-        if self._busy.total() >= self.concurrency or not queues.wait(seconds):
-            deadline = time.monotonic() + seconds
-            while not self._stop_asked and time.monotonic() < deadline:
-                time.sleep(0.05)
+        """Until the bell rings, a thread is free again, or the time is over."""
+        deadline = time.monotonic() + seconds
+        if self._busy.total() < self.concurrency:
+            self._may_listen.set()
+        while not self._stop_asked and time.monotonic() < deadline:
+            if self._bell.wait(0.1):
+                self._bell.clear()
+                return
+
+    def _listen_loop(self) -> None:
+        """Waits at the doorbell, so that the main thread can wait for this and for its own threads at once.
+
+        Only while there is a free thread: each ring takes an entry off the list, which is to show the backlog.
+        """
+        while not self._stop_asked:
+            if not self._may_listen.wait(0.1) or not queues.wait(conf.get().POLL_S):
+                continue
+            self._may_listen.clear()
+            with self._lock:
+                self._rung += 1
+            self._bell.set()
 
     def _work_loop(self) -> None:
         while (post := self._work.get()) is not None:
@@ -162,6 +186,7 @@ class Worker:
             finally:
                 with self._lock:
                     self._busy[post.channel] -= 1
+                self._bell.set()
                 close_old_connections()
         connection.close()
 

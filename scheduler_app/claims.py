@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from scheduler_app import bulk, catchup, conf, epochs, ledger
 from scheduler_app.clock import db_now
 from scheduler_app.errors import NodeGoneError
 from scheduler_app.models import JobGate, JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.states import NodeState, Overlap, Reason, RunState, RunTrigger
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def claim(limit: int | None = None) -> Claimed:
     if not is_due(now):
         return Claimed(0, more=False)
     limit = limit or conf.get().CLAIM_BATCH
-    with transaction.atomic():
+    with brief():
         due = Timetable.objects.filter(next_run_time__lte=now).order_by("next_run_time", "job_id")
         rows = list(locked(due)[:limit])
         queued = settle(rows, now)
@@ -175,7 +176,7 @@ def take(node: int, token: str, free: int) -> list[JobRun]:
     waiting = JobRun.objects.queued().filter(ready_at__lte=now).order_by("ready_at", "id")
     if not waiting.exists():
         return []
-    with transaction.atomic():
+    with brief():
         if not _is_alive(node):
             raise NodeGoneError(f"node {node} was declared dead")
         runs = list(locked(waiting)[:free])

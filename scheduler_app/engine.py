@@ -73,9 +73,9 @@ class Engine:
         report = self._watch.start()
         for job_id in report.disabled if report else ():
             logger.warning("job_skipped_disabled", extra={"job_id": job_id})
-        self._assemble()
         if lock is not None:
             single.bury_predecessors()
+        self._assemble()
         with capturing():
             self._banner()
             self._heart.start()

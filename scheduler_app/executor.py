@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from queue import SimpleQueue
 from typing import Any
 
@@ -21,11 +22,13 @@ from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.result_writer import ResultWriter
 from scheduler_app.runner import Assignment, assignment, handle_of, wrap_job_callable
 from scheduler_app.running import RunHandle
+from scheduler_app.states import Reason
 from scheduler_app.texts import storable
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
+LOOK_BACK_EVERY_S = 10.0
 
 
 class NodeExecutor(BaseExecutor):  # type: ignore[misc]
@@ -41,6 +44,8 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         self._active_lock = threading.Lock()
         self._shown: dict[int, int] = {}
         self._unclear_token = ""
+        self._unstarted: deque[Assignment] = deque()
+        self._looked_back_s = time.monotonic()
         self._taker = threading.Thread(target=self._take_loop, name="vigil-taker", daemon=True)
         self._pool = [
             threading.Thread(target=self._work_loop, name=f"vigil-job-{number}", daemon=True)
@@ -101,6 +106,8 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             self._bell.clear()
             try:
                 close_old_connections()
+                self._give_back()
+                self._look_back()
                 while self._take():
                     pass
             except NodeGoneError:
@@ -140,6 +147,33 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
                 self._active[run.pk] = (task, handle_of(task))
             self._work.put(task)
 
+    def _give_back(self) -> None:
+        """Return what this process held for so long without a heartbeat that it may not start it any more."""
+        while self._unstarted:
+            task = self._unstarted[0]
+            ledger.give_back([task.run_id], task.token)
+            self._unstarted.popleft()
+            logger.warning("run_given_back", extra=task.fields)
+
+    def _look_back(self) -> None:
+        """End rows that stand as RUNNING here and are nobody's: their result could not be stored.
+
+        In the taker's thread, so that no row is between its commit and its hand-out.
+        """
+        if time.monotonic() - self._looked_back_s < LOOK_BACK_EVERY_S or self._unclear_token:
+            return
+        self._looked_back_s = time.monotonic()
+        node = self._heart.node_id
+        mine = set(JobRun.objects.running().filter(node=node).values_list("pk", flat=True))
+        with self._active_lock:
+            held = {
+                *self._active,
+                *self._writer.pending,
+                *(task.run_id for task in self._unstarted),
+            }
+        if forgotten := mine - held:
+            ledger.end_lost(node, Reason.RESULT_LOST, forgotten)
+
     def _renew_node(self) -> None:
         self._unclear_token = ""
         try:
@@ -164,8 +198,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
 
     def _execute(self, task: Assignment) -> None:
         if not self._heart.is_fresh():
-            logger.warning("run_given_back", extra=task.fields)
-            ledger.give_back([task.run_id], task.token)
+            self._unstarted.append(task)
             return
         result = wrap_job_callable(task, self._active[task.run_id][1])()
         self._writer.put(result)

@@ -7,17 +7,16 @@ still RUNNING under the token of the start, so a result that is written twice, o
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db import transaction
 
 from scheduler_app import bulk, rollups
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun
 from scheduler_app.signals import runs_finished
 from scheduler_app.states import Reason, RunState
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def finish(results: Sequence[RunResult]) -> list[JobRun]:
         {"id": r.run_id, "token": r.token, **{name: getattr(r, name) for name in WRITTEN}}
         for r in results
     ]
-    with transaction.atomic():
+    with brief():
         changed = bulk.update_each(
             JobRun, rows, match=("id", "token"), values=WRITTEN, only={"state": RunState.RUNNING}
         )
@@ -96,11 +95,13 @@ def give_back(run_ids: Sequence[int], token: str) -> int:
     return held.update(state=RunState.QUEUED, node=None, token="", started_at=None)
 
 
-def end_lost(node: int, reason: Reason) -> list[JobRun]:
-    """All that `node` left RUNNING becomes LOST; returns these runs."""
+def end_lost(node: int, reason: Reason, run_ids: Collection[int] | None = None) -> list[JobRun]:
+    """All that `node` left RUNNING (or only `run_ids` of it) becomes LOST; returns these runs."""
     now = db_now()
-    with transaction.atomic():
+    with brief():
         held = JobRun.objects.running().filter(node=node)
+        if run_ids is not None:
+            held = held.filter(pk__in=run_ids)
         runs = list(held.select_for_update().order_by("pk").light())
         for run in runs:
             run.state, run.reason, run.finished_at = RunState.LOST, reason, now
@@ -131,7 +132,7 @@ def show_progress(run_id: int, token: str, *, log: str, progress: float | None, 
 
 def announce_again(limit: int = 500) -> int:
     """Tell receivers about runs that they did not take the first time; returns how many."""
-    with transaction.atomic():
+    with brief():
         due = JobRun.objects.filter(announce_due=True).order_by("pk")
         runs = list(due.select_for_update().light()[:limit])
         if runs and runs_finished.send(runs=runs):

@@ -8,12 +8,11 @@ import platform
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-
 from scheduler_app import ledger
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, Node
 from scheduler_app.states import NodeKind, NodeState, Reason
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def reap() -> int:
 
 def declare_dead(node: Node) -> int:
     """End `node` and what it ran, unless it has beaten in the meantime."""
-    with transaction.atomic():
+    with brief():
         row = Node.objects.select_for_update().get(pk=node.pk)
         if row.state != NodeState.ALIVE or row.heartbeat_at != node.heartbeat_at:
             return 0

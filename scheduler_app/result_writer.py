@@ -33,9 +33,12 @@ class ResultWriter(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="vigil-results", daemon=True)
         self._queue: SimpleQueue[RunResult | None] = SimpleQueue()
+        self.pending: set[int] = set()
+        """The runs whose results are not written yet."""
         self._stop_asked = threading.Event()
 
     def put(self, result: RunResult) -> None:
+        self.pending.add(result.run_id)
         self._queue.put(result)
 
     def stop(self, timeout_s: float) -> bool:
@@ -47,7 +50,9 @@ class ResultWriter(threading.Thread):
 
     def run(self) -> None:
         while not (self._stop_asked.is_set() and self._queue.empty()):
-            self._write(self._batch())
+            batch = self._batch()
+            self._write(batch)
+            self.pending.difference_update([result.run_id for result in batch])
         connection.close()
 
     def _batch(self) -> list[RunResult]:

@@ -55,7 +55,8 @@ def note_last(runs: Iterable[JobRun]) -> None:
     for run in runs:
         if run.state not in (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED):
             latest[run.job_id] = run
-    known = {row.job_id: row for row in LastRun.objects.filter(job_id__in=latest)}
+    locked = LastRun.objects.select_for_update().filter(job_id__in=latest).order_by("pk")
+    known = {row.job_id: row for row in locked}
     LastRun.objects.bulk_create(
         [_last(run, known.get(job_id)) for job_id, run in sorted(latest.items())],
         update_conflicts=True,

@@ -58,6 +58,7 @@ class Reason(TextChoices):
     SHUTDOWN = "SHUTDOWN", _("the scheduler was stopped")
     NODE_DIED = "NODE_DIED", _("the scheduler died")
     BROKEN = "BROKEN", _("the schedule could not be computed")
+    RESULT_LOST = "RESULT_LOST", _("its result could not be stored")
     DISABLED = "DISABLED", _("the job was disabled before it started")
 
 

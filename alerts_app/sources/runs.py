@@ -18,12 +18,15 @@ def connect() -> None:
 
 
 def receive(*, runs: Sequence[JobRun]) -> None:
-    """Deal with a batch of ended runs, in their order; hearing of a run twice changes nothing."""
+    """Deal with a batch of ended runs; hearing of a run twice changes nothing.
+
+    By job and within it in their order, so that two batches lock alerts in the same order.
+    """
     names = {fingerprint_of(run.job_id) for run in runs}
     open_names = set(
         AlertRecord.objects.filter(open_key__in=names).values_list("open_key", flat=True)
     )
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)
         if is_alerting(run):
             raise_alert(alert_of(run, ScheduledJob.objects.filter(pk=run.job_id).first()))

@@ -1,0 +1,25 @@
+"""Transactions that hold rows which others wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+LONGEST_PAUSE_MS = 2000
+
+
+@contextmanager
+def brief() -> Iterator[None]:
+    """`atomic()`, that PostgreSQL ends when this process stands still inside of it (stopped, or its machine asleep).
+
+    The time limit holds for this transaction alone: a job's own transactions may take as long as they like.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_PAUSE_MS}"
+                )
+        yield
