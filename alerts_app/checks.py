@@ -1,0 +1,16 @@
+"""System checks of `VIGIL_ALERTS`."""
+
+from __future__ import annotations
+
+from django.core.checks import CheckMessage, register
+
+from alerts_app import conf
+from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
+
+
+@register(TAG)
+def check_settings(**_: object) -> list[CheckMessage]:
+    raw, faults = read("VIGIL_ALERTS", conf.raw, "vigil_alerts.E002")
+    faults += unknown_keys("VIGIL_ALERTS", raw, conf.KEYS, "vigil_alerts.E001")
+    faults += wrong_kinds("VIGIL_ALERTS", raw, conf.AlertsConf, "vigil_alerts.E002")
+    return faults

@@ -1,0 +1,95 @@
+"""System checks of `VIGIL_NOTIFICATIONS` and of the channels that are switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from notifications_app import conf
+from notifications_app.channels import registry
+from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
+from scheduler_app.states import Severity
+
+NAME = "VIGIL_NOTIFICATIONS"
+QUEUES = ("auto", "redis", "database")
+CHANNEL_KEYS: Mapping[str, frozenset[str]] = {
+    "SYSTEM": frozenset(),
+    "EMAIL": frozenset(
+        {
+            "ENABLED",
+            "SMTP_SERVER",
+            "SMTP_PORT",
+            "USERNAME",
+            "PASSWORD",
+            "FROM",
+            "USE_TLS",
+        }
+    ),
+    "WECHAT": frozenset({"ENABLED", "WEBHOOK_URL"}),
+    "SMS": frozenset(
+        {
+            "ENABLED",
+            "ACCESS_KEY_ID",
+            "ACCESS_KEY_SECRET",
+            "SIGN_NAME",
+            "TEMPLATE_CODE",
+            "ENDPOINT",
+        }
+    ),
+}
+
+
+@register(TAG)
+def check_settings(**_: object) -> list[CheckMessage]:
+    raw, faults = read(NAME, conf.raw, "vigil_notifications.E002")
+    faults += unknown_keys(NAME, raw, conf.KEYS, "vigil_notifications.E001")
+    for channel, known in CHANNEL_KEYS.items():
+        if isinstance(options := raw.get(channel), Mapping):
+            name = f"{NAME}['{channel}']"
+            faults += unknown_keys(name, options, known, "vigil_notifications.E001")
+    faults += wrong_kinds(NAME, raw, conf.NotificationsConf, "vigil_notifications.E002")
+    faults += _queue_faults(raw.get("QUEUE", "auto"))
+    faults += _severity_faults(raw)
+    return faults
+
+
+@register(TAG)
+def check_channels(**_: object) -> list[CheckMessage]:
+    """A channel that is switched on and cannot send: everything else works, so it is a warning."""
+    raw, _faults = read(NAME, conf.raw, "")
+    found: list[CheckMessage] = []
+    for channel in registry.names():
+        options = raw.get(channel)
+        if not isinstance(options, Mapping) or not options.get("ENABLED"):
+            continue
+        if problem := registry.create(channel, options).problem():
+            hint = f"Set what is missing, or switch {channel} off ({channel}_ENABLED=false)."
+            found.append(Warning(problem, hint=hint, id="vigil_notifications.W001"))
+    return found
+
+
+def _queue_faults(queue: Any) -> Iterator[CheckMessage]:
+    code = "vigil_notifications.E002"
+    if queue == "redis" and not conf.queue_cache():
+        text = f"{NAME}['QUEUE'] is 'redis' and no Redis is configured."
+        yield Error(text, hint="Set REDIS_URL, or NOTIFICATION_QUEUE to auto.", id=code)
+    if not isinstance(queue, str) or queue in QUEUES:
+        return
+    text = f"{NAME}['QUEUE'] is {queue!r}, which is no queue."
+    if queue == "celery":
+        text = f"{NAME}['QUEUE'] is 'celery', which this version does not have."
+    yield Error(text, hint=f"Set NOTIFICATION_QUEUE to one of {', '.join(QUEUES)}.", id=code)
+
+
+def _severity_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    code, known = "vigil_notifications.E002", ", ".join(Severity.values)
+    least = raw.get("IMMEDIATE_FROM", "WARNING")
+    if isinstance(least, str) and least not in Severity.values:
+        text = f"{NAME}['IMMEDIATE_FROM'] is {least!r}, which is no severity."
+        yield Error(text, hint=f"Severities: {known}.", id=code)
+    expiry = raw.get("EXPIRY_S")
+    if isinstance(expiry, Mapping) and set(expiry) != set(Severity.values):
+        text = f"{NAME}['EXPIRY_S'] does not name each severity once."
+        yield Error(text, hint=f"Severities: {known}.", id=code)

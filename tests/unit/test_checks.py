@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+from django.db import connection
+from django.test import override_settings
+
+from notifications_app import checks as notification_checks
+from notifications_app.channels import registry
+
+EMAIL = {"ENABLED": True, "SMTP_SERVER": "", "FROM": ""}
+WECHAT = {"ENABLED": True, "WEBHOOK_URL": "https://example.com/not-a-robot"}
+
+FAULTS = [
+    ("VIGIL_SCHEDULER", {"THREAD": 4}, "vigil_scheduler.E001", "Did you mean THREADS?"),
+    ("VIGIL_SCHEDULER", {"zzz": 4}, "vigil_scheduler.E001", "Keys: ALLOWED_MODULES"),
+    ("VIGIL_SCHEDULER", {"EXECUTOR": "celery"}, "vigil_scheduler.E002", "to local"),
+    ("VIGIL_SCHEDULER", {"EXECUTOR": "threads"}, "vigil_scheduler.E002", "to local"),
+    ("VIGIL_SCHEDULER", {"LEASE_S": 3, "BEAT_S": 2}, "vigil_scheduler.E002", "LEASE_S to 6"),
+    ("VIGIL_SCHEDULER", {"THREADS": 0}, "vigil_scheduler.E002", "The default is 16"),
+    ("VIGIL_SCHEDULER", {"THREADS": 2.5}, "vigil_scheduler.E002", "The default is 16"),
+    ("VIGIL_SCHEDULER", {"BEAT_S": "2"}, "vigil_scheduler.E002", "The default is 2.0"),
+    ("VIGIL_SCHEDULER", {"ALLOWED_MODULES": "shop"}, "vigil_scheduler.E002", "The default is ()"),
+    ("VIGIL_SCHEDULER", {"JOB_FILE": None}, "vigil_scheduler.E002", "The default is ''"),
+    ("VIGIL_SCHEDULER", 5, "vigil_scheduler.E002", "VIGIL_SCHEDULER = {...}"),
+    ("USE_TZ", False, "vigil_scheduler.E003", "USE_TZ = True"),
+    ("VIGIL_ALERTS", {"REPEAT": 5}, "vigil_alerts.E001", "Did you mean REPEAT_S?"),
+    ("VIGIL_ALERTS", {"REPEAT_S": True}, "vigil_alerts.E002", "The default is 14400.0"),
+    ("VIGIL_NOTIFICATIONS", {"QUEU": "x"}, "vigil_notifications.E001", "Did you mean QUEUE?"),
+    ("VIGIL_NOTIFICATIONS", {"SMS": {"KEY": 1}}, "vigil_notifications.E001", "Keys: ACCESS_KEY_ID"),
+    ("VIGIL_NOTIFICATIONS", {"QUEUE": "celery"}, "vigil_notifications.E002", "auto, redis"),
+    ("VIGIL_NOTIFICATIONS", {"QUEUE": "kafka"}, "vigil_notifications.E002", "auto, redis"),
+    ("VIGIL_NOTIFICATIONS", {"QUEUE": "redis"}, "vigil_notifications.E002", "Set REDIS_URL"),
+    ("VIGIL_NOTIFICATIONS", {"EMAIL": "on"}, "vigil_notifications.E002", "The default is {}"),
+    ("VIGIL_NOTIFICATIONS", {"IMMEDIATE_FROM": "BAD"}, "vigil_notifications.E002", "INFO, WARNING"),
+    ("VIGIL_NOTIFICATIONS", {"EXPIRY_S": {"INFO": 1}}, "vigil_notifications.E002", "CRITICAL"),
+    ("VIGIL_NOTIFICATIONS", {"EMAIL": EMAIL}, "vigil_notifications.W001", "EMAIL_ENABLED=false"),
+    ("VIGIL_NOTIFICATIONS", {"WECHAT": WECHAT}, "vigil_notifications.W001", "WECHAT_ENABLED=false"),
+    (
+        "VIGIL_NOTIFICATIONS",
+        {"DEFAULT_RECIPIENTS": "admin"},
+        "vigil_notifications.E002",
+        "The default is ()",
+    ),
+]
+
+
+def findings(*, deploy: bool = False) -> dict[str, str]:
+    found = run_checks(tags=["vigil"], include_deployment_checks=deploy)
+    return {str(one.id): f"{one.msg} {one.hint}" for one in found}
+
+
+@pytest.mark.parametrize(("setting", "value", "code", "hint"), FAULTS)
+def test_wrong_setting_is_told_with_a_hint(setting, value, code, hint):
+    before = findings()
+    with override_settings(**{setting: value}):
+        found = findings()
+    assert code not in before
+    assert list(found) == [code]
+    assert hint in found[code]
+
+
+def test_site_as_it_is_shipped_has_no_findings():
+    assert findings() == {}
+
+
+def test_message_shows_no_secret():
+    value = {"EMAIL": "password=hunter2-hunter2"}
+    with override_settings(VIGIL_NOTIFICATIONS=value):
+        assert "hunter2" not in findings()["vigil_notifications.E002"]
+
+
+def test_deployment_without_metrics_token_is_told():
+    assert "vigil_scheduler.W002" not in findings(deploy=True)
+    with override_settings(METRICS_TOKEN=""):
+        assert "METRICS_TOKEN" in findings(deploy=True)["vigil_scheduler.W002"]
+        assert "vigil_scheduler.W002" not in findings()
+
+
+def test_deployment_on_sqlite_is_told():
+    told = "vigil_scheduler.W001" in findings(deploy=True)
+    assert told == (connection.vendor == "sqlite")
+
+
+def test_each_channel_has_its_known_keys():
+    assert set(notification_checks.CHANNEL_KEYS) == set(registry.names())
+    for channel, known in notification_checks.CHANNEL_KEYS.items():
+        assert set(settings.VIGIL_NOTIFICATIONS.get(channel, {})) <= known
