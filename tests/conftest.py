@@ -110,3 +110,11 @@ def run_manage(tmp_path):
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture
+def site(transactional_db, run_manage, tmp_path):
+    """A site of real processes on this test's database (see tests/site.py)."""
+    from tests.site import Site
+
+    return Site(run_manage, tmp_path)

@@ -70,3 +70,11 @@ def return_unshowable() -> Unshowable:
 
 def fail_hugely() -> None:
     raise ValueError("\x00💥" + "x" * 1_000_000)
+
+
+def talk_and_wait(seconds: float = 30.0) -> None:
+    run = current_run()
+    assert run is not None
+    logger.info("on my way")
+    run.progress(50, "half way")
+    time.sleep(seconds)

@@ -1,0 +1,108 @@
+"""A site of real processes on the test's own database, which the test reads through the ORM."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from scheduler_app.models import JobRun, Node
+from scheduler_app.states import OPEN_STATES, NodeKind, NodeState
+from tests import servers
+from tests.factories import declaration
+
+Start = Callable[..., servers.Running]
+
+
+def database_url() -> str:
+    """Of the database that the test itself uses."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    host = settings["HOST"] or "127.0.0.1"
+    if host.startswith("/"):
+        return f"postgresql://{settings['USER']}@/{settings['NAME']}?host={host}"
+    user = f"{settings['USER']}:{settings['PASSWORD']}"
+    return f"postgresql://{user}@{host}:{settings['PORT'] or 5432}/{settings['NAME']}"
+
+
+class Site:
+    """Schedulers and workers; `trace` is a file to which the bodies of jobs write a line each (tests.jobs.note)."""
+
+    def __init__(self, start: Start, folder: Path, **env: str) -> None:
+        self._start = start
+        self.folder = folder
+        self.trace = folder / "trace"
+        self.trace.touch()
+        self._jobs = folder / "jobs.json"
+        self.env = {
+            "DATABASE_URL": database_url(),
+            "JOB_FILE": "tests.job_file",
+            "VIGIL_TEST_JOBS": str(self._jobs),
+            "LOG_DIR": str(folder / "log"),
+            "VAR_DIR": str(folder),
+            "DJANGO_SETTINGS_MODULE": "tests.quick_settings",
+            **env,
+        }
+        self.declare()
+
+    def declare(self, *jobs: dict[str, Any], channels: dict[str, Any] | None = None) -> None:
+        self._jobs.write_text(json.dumps({"jobs": jobs, "channels": channels or {}}))
+
+    def noting(self, job_id: str, *, callable: str = "note", **fields: Any) -> dict[str, Any]:
+        """A declaration of a job that leaves a line in the trace."""
+        kwargs = {"path": str(self.trace), **fields.pop("kwargs", {})}
+        return declaration(job_id, callable=callable, kwargs=kwargs, **fields)
+
+    def scheduler(self, *options: str, ready: bool = True) -> servers.Running:
+        """Started, and (with `ready`) ticking."""
+        process = self.manage("runscheduler", *options)
+        if ready:
+            servers.wait_until(lambda: _registered(NodeKind.SCHEDULER, process), 30)
+        return process
+
+    def worker(self, *options: str, ready: bool = True) -> servers.Running:
+        process = self.manage("notification_worker", *options)
+        if ready:
+            servers.wait_until(lambda: _registered(NodeKind.WORKER, process), 30)
+        return process
+
+    def manage(self, *arguments: str) -> servers.Running:
+        return self._start(*arguments, env=self.env)
+
+    def traced(self) -> list[str]:
+        """The run ids that bodies noted, in order."""
+        return [line.split()[0] for line in self.trace.read_text().splitlines()]
+
+    def logged(self, *events: str) -> Iterator[dict[str, Any]]:
+        """The records in scheduler.log (all, or those of `events`)."""
+        path = self.folder / "log" / "scheduler.log"
+        for line in path.read_text().splitlines() if path.exists() else ():
+            record = json.loads(line)
+            if not events or record["event"] in events:
+                yield record
+
+
+def _registered(kind: NodeKind, process: servers.Running) -> bool:
+    assert process.process.poll() is None, process.out + process.err
+    return Node.objects.filter(
+        kind=kind, pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False
+    ).exists()
+
+
+def all_final() -> bool:
+    return not JobRun.objects.filter(state__in=OPEN_STATES).exists()
+
+
+def kill(process: servers.Running) -> None:
+    process.process.send_signal(signal.SIGKILL)
+    process.process.wait()
+
+
+def states(job_id: str) -> Sequence[str]:
+    runs = JobRun.objects.filter(job_id=job_id).order_by("pk")
+    return list(runs.values_list("state", flat=True))
