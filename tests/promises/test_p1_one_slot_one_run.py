@@ -123,7 +123,10 @@ def test_edits_in_between_lose_no_slot(site, wait_until):
 def test_file_that_changes_while_schedulers_run_loses_no_slot(site, wait_until):
     load(site, count=2)
     site.scheduler()
-    site.declare(site.noting("job0", cron="every 2 s", overlap="parallel"), declaration("new", cron="* * * * *"))
+    site.declare(
+        site.noting("job0", cron="every 2 s", overlap="parallel"),
+        declaration("new", cron="* * * * *"),
+    )
     assert site.manage("sync_jobs").wait() == 0
     orphan = Timetable.objects.get(pk="job1")
     assert (orphan.next_run_time, orphan.job.state) == (None, JobState.ORPHANED)

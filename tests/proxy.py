@@ -1,0 +1,76 @@
+"""A TCP proxy that a test can cut: the server behind it goes away for one client and stays for the test."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+
+from tests.servers import find_free_port
+
+
+class Proxy:
+    """Forwards 127.0.0.1:`port` to (`host`, `target`) while it is up. A context manager."""
+
+    def __init__(self, host: str, target: int) -> None:
+        self._target = (host, target)
+        self.port = find_free_port()
+        self._listener: socket.socket | None = None
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+
+    def restore(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def cut(self) -> None:
+        """Every connection breaks, and new ones are refused."""
+        if self._listener:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        with self._lock:
+            for pair in self._pairs:
+                for end in pair:
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
+            self._pairs.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            with self._lock:
+                self._pairs.append((client, server))
+            threading.Thread(target=_pump, args=(client, server), daemon=True).start()
+
+    def __enter__(self) -> Proxy:
+        self.restore()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+
+def _pump(client: socket.socket, server: socket.socket) -> None:
+    other = {client: server, server: client}
+    with selectors.DefaultSelector() as selector, client, server:
+        for end in other:
+            selector.register(end, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                end = key.fileobj
+                assert isinstance(end, socket.socket)
+                try:
+                    data = end.recv(65_536)
+                    if not data:
+                        return
+                    other[end].sendall(data)
+                except OSError:
+                    return
