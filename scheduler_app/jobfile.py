@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import reprlib
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -75,7 +77,7 @@ def parse(
     """Validate what a file says. Raises JobFileError with every fault."""
     faults: list[Fault] = []
     declared = list(_declarations(jobs, faults))
-    faults += _doubles(declared)
+    faults += _doubles(jobs)
     sections = dict(sections or {})
     for name, raw in sections.items():
         faults += _section_faults(name, raw)
@@ -98,7 +100,7 @@ def _path_of(module: str) -> Path:
     hint = "VIGIL_SCHEDULER['JOB_FILE'] names it, as 'project.scheduler_config'."
     try:
         spec = find_spec(module) if module else None
-    except (ImportError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # it imports the packages around the file
         raise JobFileError(
             [Fault(where=module, problem=f"cannot be found: {error}", hint=hint)]
         ) from error
@@ -111,11 +113,13 @@ def _path_of(module: str) -> Path:
 def _execute(module: str, path: Path) -> types.ModuleType:
     found = types.ModuleType(module)
     found.__file__ = str(path)
+    found.__package__ = module.rpartition(".")[0]
     try:
         code = compile(path.read_bytes(), str(path), "exec")
         exec(code, found.__dict__)  # noqa: S102 - the team's own job file, as an import would
     except SyntaxError as error:
-        problem = f"line {error.lineno}: {error.msg}"
+        elsewhere = f"{error.filename}, " if error.filename != str(path) else ""
+        problem = f"{elsewhere}line {error.lineno}: {error.msg}"
         raise JobFileError([_unreadable(module, problem)]) from error
     except (Exception, SystemExit) as error:  # the file may do anything
         problem = storable(f"{type(error).__name__}: {error}", 2000)
@@ -167,16 +171,22 @@ def _closest(name: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return storable(cut_line(repr(value), 80), 400)
+    return storable(cut_line(_short.repr(value), 80), 400)
 
 
-def _doubles(declared: Iterable[JobDeclaration]) -> Iterator[Fault]:
-    seen = set()
-    for job in declared:
-        if job.id in seen:
-            where = f"job {job.id}"
-            yield Fault(where=where, problem="is declared twice", hint="Give one another id.")
-        seen.add(job.id)
+_short = reprlib.Repr()
+"""Never looks at more of a value than is shown, and bears values that cannot show themselves."""
+_short.maxstring = _short.maxother = 80
+
+
+def _doubles(jobs: Any) -> Iterator[Fault]:
+    entries = (
+        [job for job in jobs if isinstance(job, Mapping)] if isinstance(jobs, list | tuple) else []
+    )
+    ids = Counter(job["id"] for job in entries if isinstance(job.get("id"), str))
+    for job_id in (job_id for job_id, count in ids.items() if count > 1):
+        where = f"job {cut_line(job_id, 100)}"
+        yield Fault(where=where, problem="is declared twice", hint="Give one another id.")
 
 
 def _section_faults(name: str, raw: Any) -> Iterable[Fault]:
