@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -68,3 +72,26 @@ class NotificationSettings(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+    def clean(self) -> None:
+        """What no field can tell alone, and names that depend on the machine and the site."""
+        super().clean()
+        faults: dict[str, Any] = {}
+        if self.timezone and not _is_zone(self.timezone):
+            faults["timezone"] = _("There is no such time zone: write a name like “Asia/Shanghai”.")
+        if self.language and self.language not in conf.languages():
+            known = ", ".join(conf.languages())
+            faults["language"] = _("The site speaks %(known)s.") % {"known": known}
+        if (self.quiet_start is None) != (self.quiet_end is None):
+            missing = "quiet_start" if self.quiet_start is None else "quiet_end"
+            faults[missing] = _("Quiet hours need both a beginning and an end.")
+        if faults:
+            raise ValidationError(faults)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
