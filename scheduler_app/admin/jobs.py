@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app import cron_words, mirror
+from scheduler_app.admin import job_actions, job_facts
+from scheduler_app.admin.base import Admin, mark
+from scheduler_app.errors import EditConflictError
+from scheduler_app.forms import PREVIEWED_RUNS, ScheduledJobForm
+from scheduler_app.models import LastRun, ScheduledJob
+from scheduler_app.states import JobState
+from scheduler_app.texts import cut_line
+
+
+@admin.register(ScheduledJob)
+class ScheduledJobAdmin(Admin):
+    """Jobs come from the job file: here they are changed (by `mirror.edit` alone), never added or deleted."""
+
+    form = ScheduledJobForm
+    list_display = (
+        "id",
+        "name",
+        "state_mark",
+        "enabled",
+        "owner",
+        "category",
+        "schedule",
+        "next_run",
+        "last_run_mark",
+        "drift_badge",
+    )
+    list_filter = ("state", "enabled", "owner", "category")
+    list_select_related = ("timetable", "last_run")
+    list_per_page = 50
+    search_fields = ("id", "name", "owner", "description")
+    actions = (job_actions.enable, job_actions.disable, job_actions.run_now, job_actions.reset)
+    readonly_fields = ("id", "module", "callable", "state_mark", "source")
+    fieldsets = (
+        (None, {"fields": ("id", "state_mark", "source", "module", "callable", "revision")}),
+        (_("What it is"), {"fields": ("name", "owner", "category", "description", "tags")}),
+        (_("When it runs"), {"fields": ("enabled", "cron", "timezone", "dst_gap", "dst_fold")}),
+        (None, {"fields": ("calendar", "on_missed", "max_catch_up", "grace_s")}),
+        (_("How it runs"), {"fields": ("args", "kwargs", "queue", "overlap", "max_instances")}),
+        (None, {"fields": ("timeout_s", "expected_s", "max_retries", "retry_backoff_s")}),
+        (_("When it fails"), {"fields": ("severity", "on_lost")}),
+        (_("This change"), {"fields": ("why",)}),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_mark(self, job: ScheduledJob) -> SafeString:
+        shown = mark(job.state, job.get_state_display())
+        if job.state != JobState.BROKEN:
+            return shown
+        return format_html("{}: {}", shown, cut_line(job.state_error, 200))
+
+    @admin.display(description=_("schedule"), ordering="cron")
+    def schedule(self, job: ScheduledJob) -> SafeString:
+        words = cron_words.describe(job.cron, get_language() or "en")
+        return format_html("<code>{}</code><br>{}", job.cron, words)
+
+    @admin.display(description=_("next run"), ordering="timetable__next_run_time")
+    def next_run(self, job: ScheduledJob) -> datetime | None:
+        row = getattr(job, "timetable", None)
+        return row.next_run_time if row else None
+
+    @admin.display(description=_("last run"), ordering="last_run__finished_at")
+    def last_run_mark(self, job: ScheduledJob) -> SafeString | None:
+        last: LastRun | None = getattr(job, "last_run", None)
+        if last is None:
+            return None
+        url = reverse(
+            "admin:scheduler_app_jobrun_change", args=[last.run], current_app=self.admin_site.name
+        )
+        when = localize(localtime(last.finished_at))
+        state = mark(last.state, last.get_state_display())
+        return format_html('<a href="{}">{}</a><br>{}', url, state, when)
+
+    @admin.display(description=_("differs from the file"))
+    def drift_badge(self, job: ScheduledJob) -> str:
+        count = len(mirror.drift_of(job))
+        return f"≠ {count}" if count else ""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (
+            EditConflictError
+        ):  # between our look and our write: the form sees it at a second look
+            return super().changeform_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: ScheduledJob, form: Any, change: Any) -> None:
+        """The one way to write a job. Raises EditConflictError."""
+        if form.changes or obj.state == JobState.BROKEN:
+            mirror.edit(
+                obj.pk,
+                form.changes,
+                by=request.user.get_username(),
+                why=form.cleaned_data["why"],
+                revision=form.cleaned_data["revision"],
+            )
+        if not form.changes:
+            self.message_user(request, _("You changed nothing."), messages.INFO)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        fields = ", ".join(form.changes) or "-"
+        return f"{fields}: {form.cleaned_data['why']}" if form.cleaned_data["why"] else fields
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        form: ModelForm[ScheduledJob] = context["adminform"].form
+        if isinstance(form, ScheduledJobForm):
+            context.update(_facts(form))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _facts(form: ScheduledJobForm) -> dict[str, Any]:
+    """The form's instance already has the values that were typed: what is in force is read anew."""
+    job = mirror.get(form.instance.pk)
+    previewed = form.preview()
+    return {
+        "next_runs": job_facts.on_the_wall(job_facts.next_runs(job, PREVIEWED_RUNS), job.timezone),
+        "is_preview": form.is_preview and not form.errors,
+        "preview": job_facts.on_the_wall(previewed, form.instance.timezone),
+        "differences": job_facts.differences(job),
+        "job": job,
+    }

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app.admin.base import HistoryAdmin, block, mark
+from scheduler_app.admin.job_filter import JobFilter
+from scheduler_app.models import JobRun
+from scheduler_app.texts import cut_line
+
+
+class RunList(ChangeList):
+    """Leaves the wide columns of the listed rows in the database."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[JobRun]:
+        found = super().get_queryset(*args, **kwargs)
+        return found.defer("log", "result", "traceback", "params", "late_result")
+
+
+@admin.register(JobRun)
+class JobRunAdmin(HistoryAdmin):
+    list_display = (
+        "id",
+        "job_id",
+        "state_mark",
+        "trigger",
+        "slot",
+        "started_at",
+        "duration_ms",
+        "attempt",
+        "error_line",
+    )
+    list_filter = (JobFilter, "state", "trigger")
+    fieldsets = (
+        (None, {"fields": ("job", "state_mark", "reason", "trigger", "requested_by", "params")}),
+        (_("Times"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
+        (None, {"fields": ("started_at", "finished_at", "duration_ms", "lag", "node", "attempt")}),
+        (_("What came of it"), {"fields": ("progress", "progress_text", "result_block")}),
+        (_("Error"), {"fields": ("error_block", "traceback_block", "late_result")}),
+        (_("Output"), {"fields": ("log_block",)}),
+    )
+    readonly_fields = (
+        "state_mark",
+        "lag",
+        "result_block",
+        "error_block",
+        "traceback_block",
+        "log_block",
+    )
+
+    @property
+    def media(self) -> forms.Media:
+        widget = AutocompleteSelect(JobRun._meta.get_field("job"), self.admin_site)
+        return super().media + widget.media
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
+
+    @admin.display(description=_("state"))
+    def state_mark(self, run: JobRun) -> SafeString:
+        return mark(run.state, run.get_state_display())
+
+    @admin.display(description=_("error"))
+    def error_line(self, run: JobRun) -> str:
+        return cut_line(run.error, 120)
+
+    @admin.display(description=_("from slot to start (ms)"))
+    def lag(self, run: JobRun) -> str:
+        return "" if run.lag_ms is None else f"{run.lag_ms:.0f}"
+
+    @admin.display(description=_("result"))
+    def result_block(self, run: JobRun) -> str:
+        return block(run.result)
+
+    @admin.display(description=_("error"))
+    def error_block(self, run: JobRun) -> str:
+        return block(run.error)
+
+    @admin.display(description=_("traceback"))
+    def traceback_block(self, run: JobRun) -> str:
+        return block(run.traceback)
+
+    @admin.display(description=_("output"))
+    def log_block(self, run: JobRun) -> str:
+        return block(run.log)

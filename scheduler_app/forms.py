@@ -1,0 +1,125 @@
+"""The form by which a person changes a job. It validates; `mirror.edit` is what saves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app import callables, declarations, epochs, mirror
+from scheduler_app.clock import db_now
+from scheduler_app.errors import CallableError, ForbiddenCallableError, ParameterError
+from scheduler_app.models import ScheduledJob
+from scheduler_app.texts import cut_line
+
+PREVIEW = "_preview"
+PREVIEWED_RUNS = 5
+EMPTY: dict[str, Any] = {"args": [], "kwargs": {}, "tags": []}
+
+if TYPE_CHECKING:  # generic in the stubs alone
+    JobModelForm = forms.ModelForm[ScheduledJob]
+else:
+    JobModelForm = forms.ModelForm
+
+
+class ScheduledJobForm(JobModelForm):
+    """Every field of a job that may be changed outside the file, by the file's own rules.
+
+    `changes` has what differs from the values in force. A form that was sent to look ahead (`_preview`) is never valid,
+    so that nobody saves it; `preview()` then tells when the job would run.
+    """
+
+    why = forms.CharField(
+        label=_("why"),
+        max_length=500,
+        required=False,
+        help_text=_("Shown beside what differs from the job file."),
+    )
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+    class Meta:
+        model = ScheduledJob
+        fields = mirror.EDITABLE
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.in_force = {name: getattr(self.instance, name) for name in mirror.EDITABLE}
+        self.revision_in_force = self.instance.revision
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {
+            name: self.cleaned_data[name]
+            for name, value in self.in_force.items()
+            if name in self.cleaned_data and self.cleaned_data[name] != value
+        }
+
+    @property
+    def is_preview(self) -> bool:
+        return self.is_bound and PREVIEW in self.data
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and not self.is_preview
+
+    def preview(self) -> list[datetime]:
+        """The next runs by the values of this form; empty unless it is a preview without errors."""
+        if not self.is_preview or self.errors:
+            return []
+        now = db_now()
+        schedule = epochs.schedule_of(epochs.definition_of(self.instance), now)
+        return schedule.next_times(now, PREVIEWED_RUNS)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        self._clean_values()
+        self._check_parameters()
+        if self.changes.get("enabled") is False and not self.cleaned_data.get("why"):
+            self.add_error("why", _("Say why the job is disabled."))
+        self._check_revision()
+        return self.cleaned_data
+
+    def _clean_values(self) -> None:
+        for name in mirror.EDITABLE:
+            if name not in self.cleaned_data:
+                continue
+            value = self.cleaned_data[name]
+            try:
+                value = declarations.clean(name, EMPTY.get(name) if value is None else value)
+            except declarations.FieldError as error:
+                self.add_error(name, ValidationError([str(error), error.hint]))
+            else:
+                self.cleaned_data[name] = value
+
+    def _check_parameters(self) -> None:
+        """Only where they were changed: who corrects an owner cannot be asked to mend the callable."""
+        changed = [name for name in ("args", "kwargs") if name in self.changes]
+        if not changed or not {"args", "kwargs"} <= set(self.cleaned_data):
+            return
+        try:
+            function = callables.resolve(self.instance.module, self.instance.callable)
+            callables.check_parameters(
+                function, self.cleaned_data["args"], self.cleaned_data["kwargs"]
+            )
+        except (CallableError, ForbiddenCallableError, ParameterError) as error:
+            self.add_error(changed[0], cut_line(str(error), 500))
+
+    def _check_revision(self) -> None:
+        """Tells the second of two people what the first one did; what was typed stays in the form."""
+        if self.cleaned_data.get("revision") in (None, self.revision_in_force):
+            return
+        values = "; ".join(
+            f"{self.fields[name].label}: {cut_line(str(self.in_force[name]), 80)}"
+            for name in self.changes
+        )
+        text = _(
+            "Somebody else saved this job in the meantime; nothing of yours is saved yet. Where your values differ, "
+            "these are in force now: %(values)s. Save once more to put yours in their place."
+        )
+        self.add_error(None, ValidationError(text, params={"values": values or "-"}))
+        sent: Any = self.data
+        data = sent.copy()
+        data["revision"] = str(self.revision_in_force)
+        self.data = data
