@@ -33,8 +33,9 @@ class ScheduledJobForm(JobModelForm):
     """
 
     why = forms.CharField(
-        label=_("why"),
+        label=_("Why"),
         max_length=500,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
         required=False,
         help_text=_("Shown beside what differs from the job file."),
     )
@@ -65,8 +66,8 @@ class ScheduledJobForm(JobModelForm):
         return super().is_valid() and not self.is_preview
 
     def preview(self) -> list[datetime]:
-        """The next runs by the values of this form; empty unless it is a preview without errors."""
-        if not self.is_preview or self.errors:
+        """The next runs by the values of this form; empty unless it is a preview without errors, of an enabled job."""
+        if not self.is_preview or self.errors or not self.cleaned_data["enabled"]:
             return []
         now = db_now()
         schedule = epochs.schedule_of(epochs.definition_of(self.instance), now)

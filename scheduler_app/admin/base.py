@@ -64,7 +64,7 @@ ICONS = {
 
 def mark(state: str, word: Any) -> SafeString:
     """A state as icon and word."""
-    return format_html('<span class="vg-state">{} {}</span>', ICONS.get(state, "•"), word)
+    return format_html('<span class="vg-state">{}&nbsp;{}</span>', ICONS.get(state, "•"), word)
 
 
 def block(text: str) -> SafeString | str:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -24,7 +25,7 @@ Jobs = QuerySet[ScheduledJob]
 
 
 class ReasonForm(forms.Form):
-    why = forms.CharField(label=_("why"), max_length=500)
+    why = forms.CharField(label=_("Why"), max_length=500, widget=AdminTextInputWidget)
 
 
 @admin.action(description=_("Enable"), permissions=["change"])

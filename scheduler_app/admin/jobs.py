@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -34,18 +36,22 @@ class ScheduledJobAdmin(Admin):
         "name",
         "state_mark",
         "enabled",
+        "drift_badge",
+        "last_run_mark",
+        "next_run",
+        "schedule",
         "owner",
         "category",
-        "schedule",
-        "next_run",
-        "last_run_mark",
-        "drift_badge",
     )
     list_filter = ("state", "enabled", "owner", "category")
     list_select_related = ("timetable", "last_run")
     list_per_page = 50
     search_fields = ("id", "name", "owner", "description")
     actions = (job_actions.enable, job_actions.disable, job_actions.run_now, job_actions.reset)
+    formfield_overrides = {
+        models.JSONField: {"widget": AdminTextareaWidget(attrs={"rows": 2})},
+        models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})},
+    }
     readonly_fields = ("id", "module", "callable", "state_mark", "source")
     fieldsets = (
         (None, {"fields": ("id", "state_mark", "source", "module", "callable", "revision")}),
@@ -74,7 +80,9 @@ class ScheduledJobAdmin(Admin):
     @admin.display(description=_("schedule"), ordering="cron")
     def schedule(self, job: ScheduledJob) -> SafeString:
         words = cron_words.describe(job.cron, get_language() or "en")
-        return format_html("<code>{}</code><br>{}", job.cron, words)
+        return format_html(
+            "<code>{}</code><br>{}", job.cron.replace(" ", "\N{NO-BREAK SPACE}"), words
+        )
 
     @admin.display(description=_("next run"), ordering="timetable__next_run_time")
     def next_run(self, job: ScheduledJob) -> datetime | None:
@@ -93,7 +101,7 @@ class ScheduledJobAdmin(Admin):
         state = mark(last.state, last.get_state_display())
         return format_html('<a href="{}">{}</a><br>{}', url, state, when)
 
-    @admin.display(description=_("differs from the file"))
+    @admin.display(description=_("drift"))
     def drift_badge(self, job: ScheduledJob) -> str:
         count = len(mirror.drift_of(job))
         return f"≠ {count}" if count else ""

@@ -170,6 +170,13 @@ def test_preview_of_a_wrong_schedule_tells_the_error(admin_client):
     assert page.context["preview"] == []
 
 
+def test_preview_of_a_disabled_job_has_no_runs(admin_client):
+    make_job("nightly")
+    data = typed(admin_client, enabled=None, why="moved", _preview="Preview")
+    assert "not at all" in text_of(admin_client.post(PAGE, data))
+    assert ScheduledJob.objects.get().enabled
+
+
 def test_page_shows_drift_with_who_and_why(admin_client):
     make_job("nightly", owner="olga")
     mirror.edit("nightly", {"owner": "otto"}, by="boss", why="olga left")

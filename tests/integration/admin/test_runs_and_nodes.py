@@ -30,7 +30,7 @@ def queue(job_id: str, count: int) -> None:
 def test_run_list_shows_state_and_error(admin_client):
     ended_run("nightly", RunState.FAILED, error="disk\nfull")
     text = admin_client.get(RUNS).content.decode()
-    assert "✗ failed" in text
+    assert "✗&nbsp;failed" in text
     assert "disk full" in text
 
 
