@@ -1,0 +1,137 @@
+"""Are the jobs as their file wants them: can they be called, is somebody told, and will they run?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from scheduler_app import callables, conf, jobfile, verify_live
+from scheduler_app.declarations import JobDeclaration
+from scheduler_app.errors import (
+    CallableError,
+    ForbiddenCallableError,
+    ParameterError,
+    ScheduleError,
+)
+from scheduler_app.models import ScheduledJob
+from scheduler_app.states import DstFold, DstGap, OnLost, Overlap
+from scheduler_app.texts import storable
+from scheduler_app.timetable import Schedule
+from scheduler_app.verify_report import CheckedJob, Finding, Report
+
+Job = JobDeclaration | ScheduledJob
+OwnerCheck = Callable[[str], str]
+"""Returns why nobody is told by this owner; "" when somebody is."""
+Check = Callable[[datetime], Iterable[Finding]]
+"""Returns what an app above finds at a time."""
+
+_owner_checks: dict[str, OwnerCheck] = {}
+_checks: dict[str, Check] = {}
+
+
+def register_owner_check(name: str, check: OwnerCheck) -> None:
+    """Let an app above judge owners; a second check of the same name replaces the first."""
+    _owner_checks[name] = check
+
+
+def register_check(name: str, check: Check) -> None:
+    """Let an app above add findings of its own, such as a worker that is missing."""
+    _checks[name] = check
+
+
+def verify(now: datetime, *, offline: bool = False) -> Report:
+    """Check every job of the file; `offline`: only what needs neither a database nor a living node.
+
+    Imports the modules that the job file names. Raises JobFileError with every fault when the file is not usable.
+    """
+    file = jobfile.load(conf.get().JOB_FILE)
+    report = Report(checked_at=now, job_file=file.module, digest=file.digest, offline=offline)
+    live = None if offline else verify_live.look(file, now)
+    for declared in file.jobs:
+        job = live.jobs.get(declared.id, declared) if live else declared
+        for each in (declared, job):
+            report.find(_call_findings(declared, each))
+            report.find(_schedule_findings(each))
+            report.find(() if offline else _owner_findings(each))
+        report.note(_notes(job))
+        report.jobs.append(_checked(job, live, now))
+    if live:
+        report.find(verify_live.findings(live))
+        report.note(verify_live.notes(live))
+        for check in _checks.values():
+            report.find(check(now))
+    return report
+
+
+def _call_findings(declared: JobDeclaration, job: Job) -> Iterator[Finding]:
+    """What the file calls, with the parameters of `job`, which may have been changed outside of it."""
+    try:
+        function = callables.resolve(declared.module, declared.callable)
+        callables.check_parameters(function, job.args, job.kwargs)
+    except (CallableError, ForbiddenCallableError) as error:
+        hint = _("Correct module and callable in the job file.")
+        yield Finding(kind="callable", job=declared.id, text=storable(str(error), 2000), hint=hint)
+    except ParameterError as error:
+        hint = _("Give args and kwargs as the function takes them.")
+        yield Finding(kind="signature", job=declared.id, text=storable(str(error), 2000), hint=hint)
+
+
+def _schedule_findings(job: Job) -> Iterator[Finding]:
+    try:
+        _schedule_of(job, None)
+    except ScheduleError as error:
+        hint = _("Correct cron and timezone, or TIME_ZONE of the site.")
+        yield Finding(kind="schedule", job=job.id, text=storable(str(error), 2000), hint=hint)
+
+
+def _owner_findings(job: Job) -> Iterator[Finding]:
+    for check in _owner_checks.values():
+        if problem := check(job.owner):
+            hint = _("Name a user, an address or a group that can be told.")
+            yield Finding(kind="owner", job=job.id, text=problem, hint=hint)
+
+
+def _notes(job: Job) -> Iterator[Finding]:
+    waiting = {
+        "calendar": job.calendar != "",
+        "timeout_s": job.timeout_s is not None,
+        "overlap": job.overlap in (Overlap.QUEUE_ONE, Overlap.REPLACE),
+        "max_retries": job.max_retries > 0,
+        "on_lost": job.on_lost == OnLost.RETRY,
+        "queue": job.queue != "default",
+        "expected_s": job.expected_s is not None,
+    }
+    for name in (name for name, is_used in waiting.items() if is_used):
+        text = _("%(field)s is kept, but this version does not act on it yet.") % {"field": name}
+        yield Finding(kind="field", job=job.id, text=text)
+
+
+def _checked(job: Job, live: verify_live.Live | None, now: datetime) -> CheckedJob:
+    return CheckedJob(
+        id=job.id,
+        name=job.name,
+        owner=job.owner,
+        cron=job.cron,
+        timezone=job.timezone or conf.site_time_zone(),
+        enabled=job.enabled,
+        next_run_at=live.due.get(job.id) if live else _next_run(job, now),
+    )
+
+
+def _next_run(job: Job, now: datetime) -> datetime | None:
+    try:
+        return _schedule_of(job, now).next_after(now) if job.enabled else None
+    except ScheduleError:
+        return None
+
+
+def _schedule_of(job: Job, anchor: datetime | None) -> Schedule:
+    return Schedule(
+        expression=job.cron,
+        zone=job.timezone or conf.site_time_zone(),
+        anchor=anchor,
+        gap=DstGap(job.dst_gap),
+        fold=DstFold(job.dst_fold),
+    )
