@@ -1,0 +1,76 @@
+"""The job file as Python, with the values in force."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+from scheduler_app.declarations import JobDeclaration
+from scheduler_app.jobfile import JobFile
+from scheduler_app.models import ScheduledJob
+from scheduler_app.states import JobState
+
+INDENT = "    "
+
+
+def as_python(file: JobFile) -> str:
+    """A module that says what the database has of `file`: fields that are not at their default, and all sections.
+
+    Comments and computed values of the file are not kept.
+    """
+    declared = _in_force(file)
+    lines = ['"""The jobs of this site, as they are in force."""', ""]
+    lines += ["from __future__ import annotations", "", "JOBS = ["]
+    for job in declared:
+        lines += _entry(_told(job))
+    lines.append("]")
+    for name, section in file.sections.items():
+        lines += ["", f"{name} = {{"]
+        lines += [f"{INDENT}{literal(key)}: {literal(entry)}," for key, entry in section.items()]
+        lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def _in_force(file: JobFile) -> list[JobDeclaration]:
+    """The registered jobs of the file in its order; one that is not registered yet as the file has it."""
+    rows = ScheduledJob.objects.filter(source=file.module).exclude(state=JobState.ORPHANED)
+    known = {job.pk: job for job in rows}
+    found = [declaration_of(known.pop(job.id)) if job.id in known else job for job in file.jobs]
+    return found + [declaration_of(known[job_id]) for job_id in sorted(known)]
+
+
+def declaration_of(job: ScheduledJob) -> JobDeclaration:
+    return JobDeclaration(**{name: getattr(job, name) for name in JobDeclaration.FIELDS})
+
+
+def _told(job: JobDeclaration) -> dict[str, Any]:
+    values = job.as_dict()
+    return {
+        one.name: values[one.name]
+        for one in fields(JobDeclaration)
+        if one.name in JobDeclaration.REQUIRED or values[one.name] != _default(one)
+    }
+
+
+def _default(one: Any) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _entry(values: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{INDENT}{{"
+    for name, value in values.items():
+        yield f"{INDENT * 2}{literal(name)}: {literal(value)},"
+    yield f"{INDENT}}},"
+
+
+def literal(value: Any) -> str:
+    """`value` (of JSON's kinds) as a person would write it in Python."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f")
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(key)}: {literal(each)}' for key, each in value.items())}}}"
+    if isinstance(value, Sequence):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value)
