@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
+from threading import Barrier
 
 import pytest
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 
 from scheduler_app import mirror
@@ -138,6 +141,26 @@ def test_edit_between_look_and_write_is_a_form_error(admin_client, monkeypatch):
     monkeypatch.setattr(ModelAdmin, "changeform_view", too_late)
     page = admin_client.post(PAGE, data)
     assert "Somebody else saved this job in the meantime" in text_of(page)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_save_at_once_one_is_told(admin_client, boss):
+    make_job("nightly", owner="olga")
+    sent = [typed(admin_client, owner=owner) for owner in ("one", "two")]
+    both_ready = Barrier(2)
+
+    def save(data):
+        client = Client()
+        client.force_login(boss)
+        both_ready.wait(timeout=10)
+        try:
+            return client.post(PAGE, data).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(save, sent)) == [200, 302]
+    assert ScheduledJob.objects.get().revision == 2
 
 
 def test_page_shows_the_next_five_runs_in_the_jobs_zone(admin_client):

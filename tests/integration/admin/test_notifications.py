@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.admin import AdminSite
 
 from alerts_app.intake import NewAlert, raise_alert
 from notifications_app import channel_states, fan_out
+from notifications_app.admin import NotificationSettingsAdmin
 from notifications_app.models import (
     AlertNotification,
     ChannelState,
@@ -132,6 +134,13 @@ def test_settings_stay_with_their_person(admin_client):
     page = admin_client.post(f"{SETTINGS}{olga.pk}/change/", {"user": otto.pk, **SEVERITIES})
     assert page.status_code == 302
     assert NotificationSettings.objects.get().user == olga
+
+
+def test_site_that_keeps_users_out_of_its_admin_gets_a_field_for_the_key(rf):
+    elsewhere = NotificationSettingsAdmin(NotificationSettings, AdminSite())
+    form = elsewhere.get_form(rf.get("/"))()
+    assert elsewhere.check() == []
+    assert "vForeignKeyRawIdAdminField" in str(form["user"])
 
 
 def test_person_is_looked_up_as_one_types(admin_client):

@@ -122,5 +122,10 @@ def test_a_sites_own_admin_of_their_models_stays():
         admin.site.unregister(model)
 
 
+def test_without_django_apscheduler_nothing_is_looked_for(monkeypatch):
+    monkeypatch.setattr(foreign, "APP", "not_installed")
+    foreign.unregister()
+
+
 def test_timetable_has_no_page():
     assert not admin.site.is_registered(Timetable)
