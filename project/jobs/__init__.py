@@ -1,0 +1,1 @@
+"""The site's own jobs, one file each; `project/scheduler_config.py` names them."""

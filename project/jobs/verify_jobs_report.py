@@ -1,0 +1,22 @@
+"""The weekly verification: kept as a report, and a failure when there is something to deal with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler_app import verify_report
+from scheduler_app.clock import db_now
+from scheduler_app.verify import verify
+
+
+class FindingsError(Exception):
+    """The verification found something; the text has each finding."""
+
+
+def report() -> dict[str, Any]:
+    """Verify all jobs, write the tracking log, archive the report. Raises FindingsError, and JobFileError."""
+    found = verify(db_now())
+    archived = verify_report.keep(found)
+    if not found.ok:
+        raise FindingsError(f"{archived.name}: " + "; ".join(map(str, found.findings)))
+    return {"report": archived.name, "jobs": len(found.jobs), "notes": len(found.notes)}
