@@ -287,7 +287,7 @@ def _count_cron(schedule: Schedule, after: datetime, until: datetime) -> int:
     a_day = len(sim.minutes) * len(sim.hours)
     total, begin = 0, after
     while begin < until:
-        day = begin.astimezone(zone).date()
+        day = (begin + INSTANT).astimezone(zone).date()
         end = min(_midnight(day + DAY, zone), until)
         if _is_plain_day(day, zone) and (begin, end) == _whole(day, zone):
             total += a_day if sim.match_day(day) else 0
