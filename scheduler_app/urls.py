@@ -1,6 +1,17 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from scheduler_app.pages import job, jobs, runs
 
 app_name = "vigil_scheduler"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/<str:job_id>/", job.job_detail, name="job"),
+    path("jobs/<str:job_id>/enable/", job.enable, name="job-enable"),
+    path("jobs/<str:job_id>/disable/", job.disable, name="job-disable"),
+    path("jobs/<str:job_id>/run/", job.run, name="job-run"),
+    path("jobs/<str:job_id>/reset/", job.reset, name="job-reset"),
+    path("runs/", runs.run_list, name="runs"),
+    path("runs/<int:run_id>/", runs.run_detail, name="run"),
+]

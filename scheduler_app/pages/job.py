@@ -1,0 +1,174 @@
+"""One job: what is declared, what is in force, what it did and will do; and what staff may do with it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from scheduler_app import epochs, mirror, requests, selectors
+from scheduler_app.clock import db_now
+from scheduler_app.errors import ParameterError, ScheduleError, SchedulerError, UnknownJobError
+from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch
+from scheduler_app.pages.job_filters import LATE_AFTER
+from scheduler_app.pages.reader import action, is_refresh, page
+
+DECLARED = (
+    "module", "callable", "owner", "category", "timezone", "args", "kwargs", "timeout_s", "overlap",
+    "max_instances", "on_missed", "max_catch_up", "grace_s", "max_retries", "on_lost", "severity",
+    "expected_s", "queue", "calendar", "tags",
+)  # fmt: skip
+NEXT_TIMES = 5
+ROWS = 10
+"""The chart shows all of the recent runs, the table below it so many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A field whose value in force is not the file's."""
+
+    name: str
+    in_file: Any
+    in_force: Any
+    by: str
+    at: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A run in the chart; `height` is from 1 to 100."""
+
+    run: JobRun
+    height: float
+
+    @property
+    def top(self) -> float:
+        return 100 - self.height
+
+
+@page
+def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
+    now = db_now()
+    try:
+        job = mirror.get(job_id)
+    except UnknownJobError as error:
+        raise Http404(str(error)) from None
+    (line,) = selectors.job_lines(now, ScheduledJob.objects.filter(pk=job_id))
+    runs = selectors.recent_runs(job_id)
+    context = {
+        "job": job,
+        "line": line,
+        "newest": runs[:ROWS],
+        "bars": bars_of(runs),
+        "late_before": now - LATE_AFTER,
+    }
+    if is_refresh(request):
+        return render(request, "scheduler_app/_job_live.html", context)
+    zone = str(epochs.definition_of(job)["timezone"])
+    context |= {
+        "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
+        "zone": zone,
+        "next_times": next_times(job, now),
+        "drift": drift_of(job),
+    }
+    return render(request, "scheduler_app/job.html", context)
+
+
+def next_times(job: ScheduledJob, now: datetime) -> list[datetime]:
+    """The next slots of a job that is switched on; none where it is off or its schedule is broken."""
+    if not epochs.is_on(job):
+        return []
+    epoch = ScheduleEpoch.objects.filter(job_id=job.pk, closed_at=None).order_by("-pk").first()
+    anchor = epoch.opened_at if epoch else now
+    try:
+        return epochs.schedule_of(epochs.definition_of(job), anchor).next_times(now, NEXT_TIMES)
+    except ScheduleError:
+        return []
+
+
+def drift_of(job: ScheduledJob) -> list[Drift]:
+    found = []
+    for name, (in_file, in_force) in mirror.drift_of(job).items():
+        note = job.overrides.get(name, {})
+        found.append(
+            Drift(
+                name=name,
+                in_file=in_file,
+                in_force=in_force,
+                by=note.get("by", ""),
+                at=datetime.fromisoformat(note["at"]) if note.get("at") else None,
+                why=note.get("why", ""),
+            )
+        )
+    return found
+
+
+def bars_of(runs: list[JobRun]) -> list[Bar]:
+    """The runs that took time, the oldest first, as shares of the longest."""
+    longest = max((run.duration_ms or 0.0 for run in runs), default=0.0) or 1.0
+    return [
+        Bar(run=run, height=max((run.duration_ms or 0.0) / longest * 100, 4.0))
+        for run in reversed(runs)
+    ]
+
+
+@action(SchedulerError)
+def enable(request: HttpRequest, job_id: str) -> str:
+    mirror.set_enabled(job_id, True, by=_name(request), why=_why(request))
+    return _("%(job)s is switched on.") % {"job": job_id}
+
+
+@action(SchedulerError)
+def disable(request: HttpRequest, job_id: str) -> str:
+    mirror.set_enabled(job_id, False, by=_name(request), why=_why(request))
+    return _("%(job)s is switched off.") % {"job": job_id}
+
+
+@action(SchedulerError)
+def reset(request: HttpRequest, job_id: str) -> str:
+    mirror.reset(job_id, by=_name(request))
+    return _("%(job)s is as its file says again.") % {"job": job_id}
+
+
+@action(SchedulerError)
+def run(request: HttpRequest, job_id: str) -> str:
+    params = _params(request.POST.get("params", ""))
+    queued = requests.run_now(job_id, params=params, requested_by=_name(request))
+    return _("Run %(run)s of %(job)s is queued.") % {"run": queued.pk, "job": job_id}
+
+
+def _params(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    try:
+        params = json.loads(text)
+    except ValueError as error:
+        raise ParameterError(
+            _("The parameters are no JSON: %(error)s") % {"error": error}
+        ) from None
+    if not isinstance(params, dict):
+        raise ParameterError(_('The parameters have to be an object, like {"days": 3}.'))
+    return params
+
+
+def _shown(job: ScheduledJob, name: str) -> Any:
+    """As the reader's language has it: the word of a choice, JSON for a structure."""
+    word = getattr(job, f"get_{name}_display", None)
+    value = word() if word else getattr(job, name)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else value
+
+
+def _name(request: HttpRequest) -> str:
+    return str(request.user.get_username())
+
+
+def _why(request: HttpRequest) -> str:
+    return request.POST.get("why", "").replace("\0", "").strip()[:200]

@@ -1,0 +1,112 @@
+"""Who reads a page, and who may act on it: people who signed in, each in one time zone; staff may change things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from scheduler_app import conf
+
+View = Callable[..., HttpResponse]
+
+_zone_sources: list[Callable[[Any], str]] = []
+
+
+def add_zone_source(zone_of: Callable[[Any], str]) -> None:
+    """Let an app above say in which zone a user reads ("": it does not know)."""
+    if zone_of not in _zone_sources:
+        _zone_sources.append(zone_of)
+
+
+def zone_of(user: Any) -> ZoneInfo:
+    """The zone of every time on the pages of `user`: the person's own, else the site's."""
+    names = [source(user) for source in _zone_sources]
+    return ZoneInfo(next((name for name in names if name), conf.site_time_zone()))
+
+
+def page(view: View) -> View:
+    """A page for people who signed in, rendered in their zone (so `view` renders before it returns)."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _to_login(request)
+        with timezone.override(zone_of(request.user)):
+            response = view(request, *args, **kwargs)
+        patch_vary_headers(response, ["HX-Request"])
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    return shown
+
+
+def staff_page(view: View) -> View:
+    """A page for staff."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        require_staff(request)
+        return view(request, *args, **kwargs)
+
+    return page(shown)
+
+
+def require_staff(request: HttpRequest) -> None:
+    """Raises PermissionDenied."""
+    if not getattr(request.user, "is_staff", False):
+        raise PermissionDenied
+
+
+def action(*errors: type[Exception], staff: bool = True) -> Callable[[Callable[..., str]], View]:
+    """A POST that changes something and goes back to the page that it came from.
+
+    The decorated function returns what to say of it; one of `errors` is said instead of becoming a fault of the server.
+    """
+
+    def decorate(act: Callable[..., str]) -> View:
+        @wraps(act)
+        def done(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if staff:
+                require_staff(request)
+            try:
+                messages.success(request, act(request, *args, **kwargs))
+            except errors as error:
+                messages.error(request, str(error))
+            return HttpResponseRedirect(back(request))
+
+        return require_POST(page(done))
+
+    return decorate
+
+
+def back(request: HttpRequest) -> str:
+    """The page of this site that a form names in `next`, else the list of jobs."""
+    wanted = request.POST.get("next", "")
+    hosts = {request.get_host()}
+    if url_has_allowed_host_and_scheme(wanted, hosts, require_https=request.is_secure()):
+        return wanted
+    return reverse("vigil_scheduler:jobs")
+
+
+def is_refresh(request: HttpRequest) -> bool:
+    """Whether only the live part of the page is wanted."""
+    return "HX-Request" in request.headers
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    response = redirect_to_login(request.get_full_path())
+    if not is_refresh(request):
+        return response
+    return HttpResponse(headers={"HX-Redirect": response["Location"]})

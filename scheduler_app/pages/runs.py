@@ -1,0 +1,99 @@
+"""The runs of all jobs, and one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app.models import JobRun
+from scheduler_app.pages.keyset import portion
+from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.states import FAILED_STATES, OPEN_STATES, RunState
+
+HOUR = timedelta(hours=1)
+FAILED = "failed"
+"""In an address: every state that counts as a failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A moment of a run, and how long it took since the step before."""
+
+    name: str | Promise
+    at: datetime
+    after_ms: float | None
+
+
+@page
+def run_list(request: HttpRequest) -> HttpResponse:
+    job = request.GET.get("job", "").replace("\0", "")[:100]
+    state = request.GET.get("state", "")
+    hour = _hour(request.GET.get("hour", ""))
+    runs = JobRun.objects.light()
+    if job:
+        runs = runs.filter(job_id=job)
+    if state == FAILED:
+        runs = runs.filter(state__in=[str(one) for one in FAILED_STATES])
+    elif state in RunState.values:
+        runs = runs.filter(state=state)
+    if hour:
+        runs = runs.filter(finished_at__gte=hour, finished_at__lt=hour + HOUR)
+    context = {
+        "runs": portion(request, runs),
+        "job": job,
+        "state": state,
+        "hour": hour,
+        "states": [(FAILED, _("all failures")), *RunState.choices],
+        "is_filtered": bool(job or state or hour),
+    }
+    part = "_runs_live.html" if is_refresh(request) else "runs.html"
+    return render(request, f"scheduler_app/{part}", context)
+
+
+@page
+def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
+    run = get_object_or_404(JobRun.objects.select_related(None), pk=run_id)
+    context = {
+        "run": run,
+        "steps": steps_of(run),
+        "is_open": run.state in OPEN_STATES,
+        "attempts": _attempts(run),
+    }
+    part = "_run_live.html" if is_refresh(request) else "run.html"
+    return render(request, f"scheduler_app/{part}", context)
+
+
+def steps_of(run: JobRun) -> list[Step]:
+    """The moments of `run` in their order."""
+    moments = [
+        (_("due"), run.slot),
+        (_("queued"), run.queued_at),
+        (_("started"), run.started_at),
+        (_("ended"), run.finished_at),
+    ]
+    steps: list[Step] = []
+    for name, at in moments:
+        if at is not None:
+            after_ms = (at - steps[-1].at).total_seconds() * 1000 if steps else None
+            steps.append(Step(name=name, at=at, after_ms=after_ms))
+    return steps
+
+
+def _attempts(run: JobRun) -> QuerySet[JobRun]:
+    """The other tries of the same slot, the first first."""
+    first = run.first_run or run.pk
+    same = JobRun.objects.filter(first_run=first) | JobRun.objects.filter(pk=first)
+    return same.light().exclude(pk=run.pk).order_by("pk")[:20]
+
+
+def _hour(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
