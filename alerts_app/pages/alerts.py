@@ -1,0 +1,97 @@
+"""The list of alerts, one alert, and what staff may do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from alerts_app import lifecycle
+from alerts_app.errors import AlertError
+from alerts_app.models import AlertRecord
+from alerts_app.pages import extensions
+from alerts_app.states import AlertState
+from scheduler_app.pages.keyset import portion
+from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.states import Severity
+
+ONGOING = "ongoing"
+"""In an address: every alert that is not resolved."""
+OCCURRENCES = 50
+
+
+@page
+def alert_list(request: HttpRequest) -> HttpResponse:
+    alerts = visible_to(request.user)
+    state = request.GET.get("state", "")
+    severity = request.GET.get("severity", "")
+    owner = request.GET.get("owner", "").replace("\0", "")[:150]
+    if state == ONGOING:
+        alerts = alerts.filter(state__in=(AlertState.OPEN, AlertState.ACKNOWLEDGED))
+    elif state in AlertState.values:
+        alerts = alerts.filter(state=state)
+    if severity in Severity.values:
+        alerts = alerts.filter(severity=severity)
+    if owner:
+        alerts = alerts.filter(owner=owner)
+    context = {
+        "alerts": portion(request, alerts),
+        "state": state,
+        "severity": severity,
+        "owner": owner,
+        "states": [(ONGOING, gettext_lazy("not resolved")), *AlertState.choices],
+        "severities": Severity.choices,
+        "is_filtered": bool(state or severity or owner),
+    }
+    part = "_alerts_live.html" if is_refresh(request) else "alerts.html"
+    return render(request, f"alerts_app/{part}", context)
+
+
+@page
+def alert_detail(request: HttpRequest, alert_id: int) -> HttpResponse:
+    alert = get_object_or_404(visible_to(request.user), pk=alert_id)
+    context = {
+        "alert": alert,
+        "occurrences": alert.occurrences.order_by("-pk")[:OCCURRENCES],
+        "panels": extensions.panels(alert, request.user),
+    }
+    return render(request, "alerts_app/alert.html", context)
+
+
+@action(AlertError)
+def acknowledge(request: HttpRequest, alert_id: int) -> str:
+    lifecycle.acknowledge(alert_id, by=_name(request))
+    return _("Acknowledged: repeats stay silent from now on.")
+
+
+@action(AlertError)
+def resolve(request: HttpRequest, alert_id: int) -> str:
+    lifecycle.resolve(alert_id, by=_name(request))
+    return _("Resolved.")
+
+
+def visible_to(user: Any) -> QuerySet[AlertRecord]:
+    """All alerts for staff; for others those that they own or that an app above says concern them."""
+    if user.is_staff:
+        return AlertRecord.objects.all()
+    mine = Q(owner__in=_names(user))
+    for rule in extensions.reader_rules(user):
+        mine |= rule
+    return AlertRecord.objects.filter(mine)
+
+
+def _names(user: Any) -> list[str]:
+    """Everything by which an owner may mean this person."""
+    email = str(getattr(user, get_user_model().get_email_field_name(), "") or "")
+    groups = getattr(user, "groups", None)
+    names = list(groups.values_list("name", flat=True)) if groups is not None else []
+    return [name for name in (user.get_username(), email, *names) if name]
+
+
+def _name(request: HttpRequest) -> str:
+    return str(request.user.get_username())
