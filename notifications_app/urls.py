@@ -1,6 +1,23 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from notifications_app.pages import channels, inbox, notifications, settings
 
 app_name = "vigil_notifications"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("notifications/", notifications.notification_list, name="notifications"),
+    path(
+        "notifications/<int:notification_id>/",
+        notifications.notification_detail,
+        name="notification",
+    ),
+    path("notifications/<int:notification_id>/requeue/", notifications.requeue, name="requeue"),
+    path("channels/", channels.channel_list, name="channels"),
+    path("channels/<str:channel>/switch/", channels.switch, name="channel-switch"),
+    path("channels/<str:channel>/hold/", channels.hold, name="channel-hold"),
+    path("channels/<str:channel>/test/", channels.test, name="channel-test"),
+    path("inbox/", inbox.entries, name="inbox"),
+    path("inbox/read/", inbox.mark_read, name="inbox-read"),
+    path("settings/", settings.my_settings, name="settings"),
+]
