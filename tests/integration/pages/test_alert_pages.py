@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.messages import get_messages
+
+from alerts_app.models import AlertRecord
+from tests.integration.pages.conftest import fire, notify
+
+pytestmark = pytest.mark.django_db
+
+
+def test_staff_acknowledge_and_resolve(as_staff, alert):
+    as_staff.post(f"/alerts/{alert.pk}/acknowledge/")
+    alert.refresh_from_db()
+    assert (alert.state, alert.acknowledged_by) == ("ACKNOWLEDGED", "admin")
+    as_staff.post(f"/alerts/{alert.pk}/resolve/")
+    assert AlertRecord.objects.get().state == "RESOLVED"
+
+
+def test_a_move_that_is_not_allowed_is_a_message(as_staff, alert):
+    as_staff.post(f"/alerts/{alert.pk}/resolve/")
+    response = as_staff.post(f"/alerts/{alert.pk}/acknowledge/")
+    (message,) = [m for m in get_messages(response.wsgi_request) if m.level_tag == "error"]
+    assert "cannot become" in str(message)
+
+
+def test_an_alert_shows_its_occurrences_and_who_was_told(as_staff, olga, alert):
+    notify(alert, olga)
+    html = as_staff.get(f"/alerts/{alert.pk}/").content.decode()
+    assert "Who was told" in html
+    assert f"/notifications/{alert.notifications.get().pk}/" in html
+
+
+def test_others_do_not_read_who_else_was_told(as_olga, staff, alert):
+    notify(alert, staff)
+    assert "Nobody yet." in as_olga.get(f"/alerts/{alert.pk}/").content.decode()
+
+
+def test_alerts_are_filtered_by_state_and_severity(as_staff, alert):
+    fire("disk is full", severity="CRITICAL")
+
+    def titles(query):
+        return [one.title for one in as_staff.get(f"/alerts/?{query}").context["alerts"]]
+
+    assert titles("state=ongoing") == ["disk is full", "nightly failed"]
+    assert titles("severity=CRITICAL") == ["disk is full"]
+    assert titles("owner=olga") == ["nightly failed"]
+    assert titles("state=RESOLVED") == []

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.messages import get_messages
+
+from notifications_app.models import NotificationSettings
+from scheduler_app import mirror
+from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.states import RunState
+from tests import factories
+from tests.integration.pages.conftest import finish
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def allowed(settings):
+    """The jobs of the tests may be called."""
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "ALLOWED_MODULES": ["tests.jobs"]}
+
+
+def said(response):
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def test_staff_switch_a_job_off_with_a_reason_and_come_back(as_staff):
+    factories.make_job()
+    response = as_staff.post("/jobs/nightly/disable/", {"why": "moving house", "next": "/?x=1"})
+    job = ScheduledJob.objects.get()
+    assert response["Location"] == "/?x=1"
+    assert not job.enabled
+    assert job.overrides["enabled"]["why"] == "moving house"
+    assert "moving house" in as_staff.get("/jobs/nightly/").content.decode()
+    as_staff.post("/jobs/nightly/enable/")
+    assert ScheduledJob.objects.get().enabled
+
+
+def test_an_action_never_leads_to_another_site(as_staff):
+    factories.make_job()
+    response = as_staff.post("/jobs/nightly/disable/", {"next": "https://evil.example/"})
+    assert response["Location"] == "/jobs/"
+
+
+def test_staff_run_a_job_now_with_parameters(as_staff, allowed):
+    factories.make_job()
+    as_staff.post("/jobs/nightly/run/", {"params": '{"text": "hello"}'})
+    run = JobRun.objects.get()
+    assert (run.params, run.requested_by) == ({"text": "hello"}, "admin")
+
+
+@pytest.mark.parametrize(
+    ("params", "complaint"),
+    [("{", "no JSON"), ("[1]", "object"), ('{"nobody": 1}', "nobody")],
+)
+def test_parameters_that_do_not_fit_are_a_message_and_no_run(as_staff, allowed, params, complaint):
+    factories.make_job()
+    response = as_staff.post("/jobs/nightly/run/", {"params": params})
+    assert complaint in said(response)
+    assert not JobRun.objects.exists()
+
+
+def test_an_unknown_job_is_a_message(as_staff):
+    assert "no job" in said(as_staff.post("/jobs/ghost/disable/"))
+
+
+def test_drift_says_who_when_and_why_and_can_be_reset(as_staff):
+    factories.make_job()
+    mirror.edit("nightly", {"cron": "0 4 * * *"}, by="wei", why="less load at four")
+    html = as_staff.get("/jobs/nightly/").content.decode()
+    assert all(text in html for text in ("0 4 * * *", "*/5 * * * *", "wei", "less load at four"))
+    as_staff.post("/jobs/nightly/reset/")
+    assert ScheduledJob.objects.get().cron == "*/5 * * * *"
+
+
+def test_the_next_runs_are_in_the_zone_of_the_reader(as_olga, olga):
+    factories.make_job(cron="0 20 * * *")
+    NotificationSettings.objects.create(user=olga, timezone="Asia/Shanghai")
+    html = as_olga.get("/jobs/nightly/").content.decode()
+    assert "Asia/Shanghai" in html
+    assert html.count(" 04:00:00 · ") >= 5
+    assert "20:00:00 UTC" in html
+
+
+def test_the_list_is_filtered_and_sorted_by_its_address(as_staff):
+    factories.make_job("alpha", owner="wei", category="sales")
+    factories.make_job("beta", enabled=False)
+    factories.make_job("gamma")
+    finish("gamma", RunState.FAILED, error="x")
+
+    def shown(query):
+        html = as_staff.get(f"/jobs/?{query}").content.decode()
+        return [name for name in ("alpha", "beta", "gamma") if f'id="vg-job-{name}"' in html]
+
+    assert shown("") == ["alpha", "beta", "gamma"]
+    assert shown("q=ALPH") == shown("owner=wei") == shown("category=sales") == ["alpha"]
+    assert shown("enabled=no") == ["beta"]
+    assert shown("state=failing") == ["gamma"]
+    assert shown("state=never&enabled=yes") == ["alpha"]
+    assert "Clear the filter" in as_staff.get("/jobs/?q=nothing").content.decode()
+    html = as_staff.get("/jobs/?sort=last").content.decode()
+    assert html.index("vg-job-gamma") < html.index("vg-job-alpha")
+
+
+def test_a_list_without_jobs_says_what_to_do(as_staff):
+    assert "sync_jobs" in as_staff.get("/jobs/").content.decode()
+
+
+def test_a_run_shows_error_output_and_timeline(as_olga, failed_run):
+    html = as_olga.get(f"/runs/{failed_run.pk}/").content.decode()
+    assert all(text in html for text in ("ValueError: no tax number", "read 3 rows", "1.5 s"))
+    assert "hx-get" not in html
+
+
+def test_a_running_run_is_live(as_olga):
+    factories.make_job()
+    run = factories.start_run("nightly")
+    assert f'hx-get="/runs/{run.pk}/"' in as_olga.get(f"/runs/{run.pk}/").content.decode()
+
+
+def test_runs_are_read_in_portions(as_olga):
+    job = factories.make_job()
+    for _ in range(52):
+        JobRun.objects.create(
+            job=job, trigger="MANUAL", state="SUCCESS", ready_at=job.created_at,
+            queued_at=job.created_at,
+        )  # fmt: skip
+    first = as_olga.get("/runs/?job=nightly")
+    older = first.context["runs"].older
+    second = as_olga.get(f"/runs/?job=nightly&before={older}")
+    assert f"before={older}" in first.content.decode()
+    assert (len(first.context["runs"]), len(second.context["runs"])) == (50, 2)
+    assert second.context["runs"].older is None
+
+
+def test_runs_are_filtered_by_state_and_hour(as_olga, failed_run):
+    hour = failed_run.finished_at
+    finish("nightly", RunState.SUCCESS)
+    failures = as_olga.get(f"/runs/?state=failed&hour={hour:%Y-%m-%dT%H}")
+    assert [run.pk for run in failures.context["runs"]] == [failed_run.pk]
+    assert len(as_olga.get("/runs/?hour=2020-01-01T00").context["runs"]) == 0

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+
+from notifications_app.models import (
+    AlertNotification,
+    ChannelState,
+    DeliveryAttempt,
+    NotificationSettings,
+)
+from scheduler_app.clock import db_now
+from tests.integration.pages.conftest import fire, notify
+
+pytestmark = pytest.mark.django_db
+
+SETTINGS = {
+    "system_enabled": "on",
+    "email_enabled": "on",
+    **{f"{name}_min_severity": "WARNING" for name in ("system", "email", "wechat", "sms")},
+}
+
+
+def test_staff_send_a_dead_message_again(as_staff, dead):
+    as_staff.post(f"/notifications/{dead.pk}/requeue/")
+    dead.refresh_from_db()
+    assert dead.state == "PENDING"
+    response = as_staff.post(f"/notifications/{dead.pk}/requeue/", follow=True)
+    assert "Only a message that was given up" in response.content.decode()
+
+
+def test_a_notification_shows_what_the_gateway_answered(as_olga, dead):
+    DeliveryAttempt.objects.create(
+        notification=dead, channel="EMAIL", number=1, started_at=db_now(), outcome="PERMANENT",
+        code="550", answer="550 5.1.1 <olga@example.com>: no such user",
+    )  # fmt: skip
+    html = as_olga.get(f"/notifications/{dead.pk}/").content.decode()
+    assert "550 5.1.1 &lt;olga@example.com&gt;: no such user" in html
+    assert "Send it again" not in html
+
+
+def test_notifications_are_filtered(as_staff, dead, olga, staff):
+    notify(fire("other"), staff)
+
+    def found(query):
+        return len(as_staff.get(f"/notifications/?{query}").context["notifications"])
+
+    assert (found(""), found("state=DEAD"), found("person=olg"), found("channel=SMS")) == (
+        2,
+        1,
+        1,
+        0,
+    )
+
+
+def test_channels_are_switched_and_held(as_staff):
+    as_staff.get("/channels/")
+    as_staff.post("/channels/EMAIL/switch/", {"enabled": "off"})
+    as_staff.post("/channels/SMS/hold/", {"held": "on"})
+    assert not ChannelState.objects.get(pk="EMAIL").enabled
+    assert ChannelState.objects.get(pk="SMS").held
+    html = as_staff.get("/channels/").content.decode()
+    assert "Switch on" in html
+    assert "Go on" in html
+    assert as_staff.post("/channels/PIGEON/hold/").status_code == 404
+
+
+def test_anybody_sends_a_test_to_themselves(as_olga, olga):
+    as_olga.post("/channels/EMAIL/test/", {"next": "/settings/"})
+    row = AlertNotification.objects.get()
+    assert (row.kind, row.recipient, row.channel) == ("TEST", olga, "EMAIL")
+
+
+def test_the_inbox_marks_one_or_all_as_read(as_olga, olga, staff):
+    first, second = notify(fire("one"), olga), notify(fire("two"), olga)
+    foreign = notify(fire("three"), staff)
+    as_olga.post("/inbox/read/", {"id": first.pk})
+    assert set(AlertNotification.objects.filter(read_at=None)) == {second, foreign}
+    as_olga.post("/inbox/read/")
+    assert list(AlertNotification.objects.filter(read_at=None)) == [foreign]
+    assert "Everything is read." in as_olga.get("/inbox/?show=unread").content.decode()
+
+
+def test_settings_are_saved_with_all_their_fields(as_olga, olga):
+    values = {
+        **SETTINGS, "email": "o@example.org", "wechat_userid": "olga", "mobile": "+86 138 0000 0000",
+        "quiet_start": "22:30", "quiet_end": "07:00", "timezone": "Asia/Shanghai",
+        "language": "zh-hans", "critical_bypasses_quiet": "on",
+    }  # fmt: skip
+    assert as_olga.post("/settings/", values).status_code == 302
+    saved = NotificationSettings.objects.get(user=olga)
+    assert (saved.quiet_start, saved.quiet_end) == (time(22, 30), time(7))
+    assert (saved.email, saved.mobile) == ("o@example.org", "+86 138 0000 0000")
+    assert (saved.timezone, saved.language) == ("Asia/Shanghai", "zh-hans")
+    assert saved.critical_bypasses_quiet
+    assert (saved.wechat_enabled, saved.sms_min_severity) == (False, "WARNING")
+    assert 'value="22:30"' in as_olga.get("/settings/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("timezone", "Mars/Olympus", "Mars/Olympus is no time zone"),
+        ("email", "nobody", "Enter a valid email address"),
+        ("mobile", "call me", "A telephone number"),
+        ("wechat_userid", "@all", "account in WeChat Work"),
+        ("quiet_start", "25:00", "Enter a valid time"),
+        ("quiet_start", "22:00", "Quiet hours need a begin and an end"),
+        ("language", "tlh", "Select a valid choice"),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_field_and_nothing_is_saved(as_olga, field, value, complaint):
+    response = as_olga.post("/settings/", {**SETTINGS, field: value})
+    assert complaint in response.content.decode()
+    assert not NotificationSettings.objects.exists()
+
+
+def test_a_page_with_a_wrong_zone_still_names_the_one_that_holds(as_olga):
+    response = as_olga.post("/settings/", {**SETTINGS, "timezone": "Mars/Olympus"})
+    assert "All times of this page are in UTC" in response.content.decode()
