@@ -1,5 +1,27 @@
+"""The API of this app, each address with and without a slash at its end."""
+
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from scheduler_app.api import figures, jobs, nodes, runs, verification
+from scheduler_app.api.paging import ID
+from scheduler_app.api.routes import route
+
+JOB = "scheduler/jobs/(?P<job_id>[^/]+)"
+
+app_name = "vigil_scheduler_api"
+urlpatterns: list[URLPattern | URLResolver] = [
+    route("scheduler/jobs", jobs.Jobs, "jobs"),
+    route(JOB, jobs.Job, "job"),
+    route(f"{JOB}/enable", jobs.Enable, "job-enable"),
+    route(f"{JOB}/disable", jobs.Disable, "job-disable"),
+    route(f"{JOB}/run", jobs.RunNow, "job-run"),
+    route(f"{JOB}/reset", jobs.Reset, "job-reset"),
+    route("scheduler/runs", runs.Runs, "runs"),
+    route(f"scheduler/runs/(?P<run_id>{ID})", runs.Run, "run"),
+    route("scheduler/nodes", nodes.Nodes, "nodes"),
+    route("scheduler/verify", verification.Verification, "verify"),
+    route("scheduler/metrics", figures.Metrics, "metrics"),
+    route("scheduler/metrics/prometheus", figures.Exposition, "exposition"),
+]

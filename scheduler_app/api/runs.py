@@ -1,0 +1,89 @@
+"""Runs: what ran, when, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from scheduler_app.api.endpoint import Endpoint
+from scheduler_app.api.outputs import Masked, MaskedJSON, word
+from scheduler_app.api.paging import Page, PageQuery, page_of
+from scheduler_app.api.schema import operation
+from scheduler_app.models import JobRun
+from scheduler_app.states import Reason, RunState, RunTrigger
+
+
+class RunQuery(PageQuery):
+    job = serializers.CharField(required=False, max_length=100)
+    state = serializers.ChoiceField(RunState.choices, required=False)
+    since = serializers.DateTimeField(required=False, help_text="Queued at this time or later.")
+    until = serializers.DateTimeField(required=False, help_text="Queued before this time.")
+
+
+class RunShape(serializers.Serializer[Any]):
+    run_id = serializers.IntegerField(source="pk")
+    job_id = serializers.CharField()
+    state = word(RunState)
+    reason = word(Reason)
+    trigger = word(RunTrigger)
+    attempt = serializers.IntegerField()
+    first_run = serializers.IntegerField(allow_null=True, help_text="The first attempt.")
+    slot = serializers.DateTimeField(allow_null=True)
+    slot_last = serializers.DateTimeField(allow_null=True, help_text="The end of a range of slots.")
+    slot_count = serializers.IntegerField()
+    requested_by = serializers.CharField()
+    ready_at = serializers.DateTimeField()
+    queued_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    lag_ms = serializers.FloatField(allow_null=True)
+    duration_ms = serializers.FloatField(allow_null=True)
+    node = serializers.IntegerField(allow_null=True)
+    progress = serializers.FloatField(allow_null=True)
+    progress_text = Masked()
+    error = Masked()
+
+
+class RunDetailShape(RunShape):
+    params = MaskedJSON(allow_null=True)
+    result = Masked()
+    traceback = Masked()
+    log = Masked(help_text="What the job logged and printed: the head and the tail of it.")
+    late_result = Masked()
+
+
+class RunPage(Page):
+    results = RunShape(many=True)
+
+
+class Runs(Endpoint):
+    query_shape = RunQuery
+
+    @operation("runs", "runs_list", query=RunQuery, answer=RunPage)
+    def get(self, request: Request) -> Response:
+        """All runs, the newest first."""
+        rows, following = page_of(request, _wanted(self.query), self.query)
+        return Response({"next": following, "results": RunShape(rows, many=True).data})
+
+
+class Run(Endpoint):
+    @operation("runs", "runs_retrieve", answer=RunDetailShape)
+    def get(self, request: Request, run_id: str) -> Response:
+        """One run with its output."""
+        return Response(RunDetailShape(get_object_or_404(JobRun, pk=int(run_id))).data)
+
+
+def _wanted(query: dict[str, Any]) -> QuerySet[JobRun]:
+    lookups = {
+        "job": "job_id",
+        "state": "state",
+        "since": "queued_at__gte",
+        "until": "queued_at__lt",
+    }
+    chosen = {lookup: query[name] for name, lookup in lookups.items() if name in query}
+    return JobRun.objects.light().filter(**chosen)
