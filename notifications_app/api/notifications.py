@@ -1,0 +1,132 @@
+"""Notifications: what was told to whom, and each attempt at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifications_app import outbox
+from notifications_app.channels import registry
+from notifications_app.models import AlertNotification
+from notifications_app.pages.notifications import visible_to
+from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
+from scheduler_app.api.authentication import StaffOnly
+from scheduler_app.api.endpoint import Endpoint, caller
+from scheduler_app.api.errors import ConflictError
+from scheduler_app.api.inputs import Input, read
+from scheduler_app.api.outputs import Masked, word
+from scheduler_app.api.paging import GREATEST_ID, Page, PageQuery, page_of
+from scheduler_app.api.schema import operation
+from scheduler_app.states import Severity
+
+ATTEMPTS = 100
+
+
+class NotificationQuery(PageQuery):
+    state = serializers.ChoiceField(NotificationState.choices, required=False)
+    channel = serializers.ChoiceField(registry.names(), required=False)
+    reason = serializers.ChoiceField([one for one in Reason.choices if one[0]], required=False)
+    alert = serializers.IntegerField(required=False, min_value=1, max_value=GREATEST_ID)
+
+
+class NotificationShape(serializers.Serializer[Any]):
+    notification_id = serializers.IntegerField(source="pk")
+    uuid = serializers.UUIDField()
+    alert_id = serializers.IntegerField()
+    title = Masked(source="alert.title")
+    kind = word(NotificationKind)
+    recipient = serializers.CharField(source="recipient_name")
+    channel = serializers.CharField()
+    severity = word(Severity)
+    state = word(NotificationState)
+    reason = word(Reason)
+    error_message = Masked()
+    created_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    held_by = serializers.IntegerField(source="held_by_id", allow_null=True)
+    tries = serializers.IntegerField()
+    address = Masked()
+    read_at = serializers.DateTimeField(allow_null=True)
+
+
+class AttemptShape(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    channel = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    gateway_ms = serializers.FloatField()
+    outcome = word(AttemptOutcome)
+    code = serializers.CharField()
+    error = Masked()
+    answer = Masked()
+    was_late = serializers.BooleanField()
+
+
+class NotificationDetailShape(NotificationShape):
+    attempts = serializers.SerializerMethodField()
+
+    @extend_schema_field(AttemptShape(many=True))
+    def get_attempts(self, notification: AlertNotification) -> Any:
+        latest = notification.attempts.order_by("-pk")[:ATTEMPTS]
+        return AttemptShape(latest, many=True).data
+
+
+class NotificationPage(Page):
+    results = NotificationShape(many=True)
+
+
+class Notifications(Endpoint):
+    query_shape = NotificationQuery
+    permission_classes = (IsAuthenticated,)
+
+    @operation(
+        "notifications", "notifications_list", query=NotificationQuery, answer=NotificationPage
+    )
+    def get(self, request: Request) -> Response:
+        """What you were told (staff: what anybody was told), the newest first."""
+        names = ("state", "channel", "reason", "alert")
+        chosen = {name: self.query[name] for name in names if name in self.query}
+        rows, following = page_of(request, _visible(request).filter(**chosen), self.query)
+        return Response({"next": following, "results": NotificationShape(rows, many=True).data})
+
+
+class Notification(Endpoint):
+    permission_classes = (IsAuthenticated,)
+
+    @operation("notifications", "notifications_retrieve", answer=NotificationDetailShape)
+    def get(self, request: Request, notification_id: str) -> Response:
+        """One notification with its latest 100 attempts."""
+        return Response(NotificationDetailShape(_notification(request, notification_id)).data)
+
+
+class Requeue(Endpoint):
+    permission_classes = (StaffOnly,)
+
+    @operation("notifications", "notifications_requeue", body=Input, answer=NotificationDetailShape)
+    def post(self, request: Request, notification_id: str) -> Response:
+        """Give a DEAD notification another life with all its tries; 409 in any other state."""
+        read(Input, request.data)
+        row = _notification(request, notification_id)
+        if not outbox.requeue([row.pk], by=caller(request)):
+            raise ConflictError(
+                _("It is %(state)s: only one that is DEAD can be sent again.")
+                % {"state": row.state}
+            )
+        return Response(NotificationDetailShape(_notification(request, notification_id)).data)
+
+
+def _visible(request: Request) -> QuerySet[AlertNotification]:
+    return visible_to(request.user).select_related("alert")
+
+
+def _notification(request: Request, notification_id: str) -> AlertNotification:
+    return get_object_or_404(_visible(request), pk=int(notification_id))
