@@ -1,0 +1,84 @@
+"""Does this process live (`/healthz`), can the site work (`/readyz`)? Both are for anybody, so they show no secrets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import Error
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from scheduler_app import nodes
+from scheduler_app.clock import db_now
+from scheduler_app.masking import mask
+from scheduler_app.models import Node
+from scheduler_app.states import NodeKind
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; nothing else is asked."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers, else 503; the body says in words how the rest does."""
+    begin_s = time.monotonic()
+    try:
+        now = db_now()
+        schedulers = nodes.living(NodeKind.SCHEDULER, now)
+        workers = nodes.living(NodeKind.WORKER, now)
+    except Error as error:
+        logger.warning("database_unreachable", extra={"error": mask(str(error))})
+        words = {"status": "not ready", "database": _("does not answer")}
+        return JsonResponse(words, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+    took_ms = (time.monotonic() - begin_s) * 1000
+    return JsonResponse(
+        {
+            "status": "ready",
+            "database": _("answers within %(ms)d ms") % {"ms": took_ms + 1},
+            "schedulers": _alive(schedulers, _last_tick(schedulers, now)),
+            "workers": _alive(workers),
+            "job_file": _job_file(schedulers),
+        }
+    )
+
+
+def _alive(living: Sequence[Node], more: str = "") -> str:
+    if not living:
+        return _("none alive")
+    return ", ".join(part for part in (_("%(n)d alive") % {"n": len(living)}, more) if part)
+
+
+def _last_tick(schedulers: Sequence[Node], now: datetime) -> str:
+    ticks = [node.tick_at for node in schedulers if node.tick_at]
+    if not ticks:
+        return _("no tick yet")
+    age_s = max((now - max(ticks)).total_seconds(), 0.0)
+    return _("last tick %(s).1f s ago") % {"s": age_s}
+
+
+def _job_file(schedulers: Sequence[Node]) -> str:
+    """How many have a problem with it; the problem itself may quote the file and is for who signed in."""
+    troubled = sum(1 for node in schedulers if node.file_problem)
+    if not troubled:
+        return _("no problem known")
+    text = ngettext(
+        "%(n)d scheduler cannot use it and keeps the last good one; see the list of nodes",
+        "%(n)d schedulers cannot use it and keep the last good one; see the list of nodes",
+        troubled,
+    )
+    return text % {"n": troubled}
