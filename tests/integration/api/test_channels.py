@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from notifications_app.models import AlertNotification, ChannelState
+from notifications_app.states import NotificationKind
+from tests.integration.api.conftest import make_notification
+
+pytestmark = pytest.mark.django_db
+
+CHANNELS = "/api/v1/notifications/channels"
+
+
+def test_list_has_every_channel_and_the_queue(plain, olga):
+    make_notification(olga, channel="EMAIL")
+    answer = plain.get(CHANNELS).json()
+    assert [one["channel"] for one in answer["results"]] == ["SYSTEM", "EMAIL", "WECHAT", "SMS"]
+    assert [one["pending"] for one in answer["results"]] == [0, 1, 0, 0]
+    assert (answer["queue"]["mode"], answer["queue"]["backlog"]) == ("database", 1)
+
+
+def test_list_tells_what_is_not_set_up(plain):
+    problems = {one["channel"]: one["problem"] for one in plain.get(CHANNELS).json()["results"]}
+    assert problems["SYSTEM"] == ""
+    assert problems["EMAIL"]
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "value"),
+    [
+        ("disable", "enabled", False),
+        ("enable", "enabled", True),
+        ("hold", "held", True),
+        ("release", "held", False),
+    ],
+)
+def test_switch_is_turned(staff, action, field, value):
+    answer = staff.post(f"{CHANNELS}/WECHAT/{action}")
+    assert answer.json()[field] is value
+    assert getattr(ChannelState.objects.get(pk="WECHAT"), field) is value
+
+
+def test_held_channel_is_paused(staff):
+    assert staff.post(f"{CHANNELS}/SMS/hold").json()["is_paused"]
+    assert not staff.post(f"{CHANNELS}/SMS/release").json()["is_paused"]
+
+
+def test_test_message_goes_to_oneself(staff, boss):
+    answer = staff.post(f"{CHANNELS}/SYSTEM/test")
+    row = AlertNotification.objects.get()
+    assert (answer.status_code, row.recipient, row.kind) == (202, boss, NotificationKind.TEST)
+    assert staff.get(answer["Location"]).json()["notification_id"] == row.pk
+
+
+@pytest.mark.parametrize("action", ["enable", "disable", "hold", "release", "test"])
+def test_unknown_channel_is_404(staff, action):
+    assert staff.post(f"{CHANNELS}/FAX/{action}").status_code == 404
+    assert not ChannelState.objects.filter(pk="FAX").exists()
