@@ -13,6 +13,7 @@ from scheduler_app.models import ScheduledJob
 from scheduler_app.states import JobState
 
 INDENT = "    "
+LONGEST = 70
 
 
 def as_python(file: JobFile) -> str:
@@ -24,11 +25,11 @@ def as_python(file: JobFile) -> str:
     lines = ['"""The jobs of this site, as they are in force."""', ""]
     lines += ["from __future__ import annotations", "", "JOBS = ["]
     for job in declared:
-        lines += _entry(_told(job))
+        lines += [f"{INDENT}{{", *_items(_told(job), 2), f"{INDENT}}},"]
     lines.append("]")
     for name, section in file.sections.items():
         lines += ["", f"{name} = {{"]
-        lines += [f"{INDENT}{literal(key)}: {literal(entry)}," for key, entry in section.items()]
+        lines += _items(section, 1)
         lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -58,19 +59,27 @@ def _default(one: Any) -> Any:
     return one.default if one.default_factory is MISSING else one.default_factory()
 
 
-def _entry(values: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{INDENT}{{"
+def _items(values: Mapping[str, Any], depth: int) -> Iterator[str]:
     for name, value in values.items():
-        yield f"{INDENT * 2}{literal(name)}: {literal(value)},"
-    yield f"{INDENT}}},"
+        yield f"{INDENT * depth}{literal(name)}: {literal(value, depth)},"
 
 
-def literal(value: Any) -> str:
-    """`value` (of JSON's kinds) as a person would write it in Python."""
+def literal(value: Any, depth: int = 0) -> str:
+    """`value` (of JSON's kinds) as a person would write it in Python, on several lines where one is too long."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f")
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{literal(key)}: {literal(each)}' for key, each in value.items())}}}"
+        return _joined(
+            "{}", [f"{literal(k)}: {literal(v, depth + 1)}" for k, v in value.items()], depth
+        )
     if isinstance(value, Sequence):
-        return f"[{', '.join(map(literal, value))}]"
+        return _joined("[]", [literal(each, depth + 1) for each in value], depth)
     return repr(value)
+
+
+def _joined(brackets: str, parts: Sequence[str], depth: int) -> str:
+    line = f"{brackets[0]}{', '.join(parts)}{brackets[1]}"
+    if len(line) <= LONGEST and "\n" not in line:
+        return line
+    inner = "".join(f"{INDENT * (depth + 1)}{part},\n" for part in parts)
+    return f"{brackets[0]}\n{inner}{INDENT * depth}{brackets[1]}"

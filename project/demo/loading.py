@@ -59,17 +59,19 @@ def load(
         raise DemoError(f"These jobs are declared elsewhere and not the demo's: {names}.")
     with transaction.atomic():
         person.ensure()
-        mirror.sync(file, force=True)
-        loaded = _write_history(days, progress)
+        new = mirror.sync(file, force=True).created
+        loaded = _write_history(jobs_of_demo().filter(pk__in=new), days, progress)
         transaction.set_rollback(dry_run)
     return loaded
 
 
-def _write_history(days: int, progress: Progress) -> Loaded:
-    done = set(ScheduleEpoch.objects.filter(reason=REASON).values_list("job_id", flat=True))
-    jobs = [job for job in jobs_of_demo().order_by("pk") if job.pk not in done]
+def _write_history(jobs: QuerySet[ScheduledJob], days: int, progress: Progress) -> Loaded:
     now = db_now()
-    rows = [run for job in jobs for run in _past_runs(job, now - timedelta(days=days), now)]
+    rows = [
+        run
+        for job in jobs.order_by("pk")
+        for run in _past_runs(job, now - timedelta(days=days), now)
+    ]
     rows.sort(key=lambda run: (run.finished_at, run.job_id))
     stored: list[JobRun] = []
     for day in _by_day(rows):
@@ -77,11 +79,11 @@ def _write_history(days: int, progress: Progress) -> Loaded:
         rollups.count_runs(day)
         progress(len(stored), len(rows))
     alerts = 0
-    for job in jobs:
+    for job in jobs.order_by("pk"):
         mine = [run for run in stored if run.job_id == job.pk]
         _note_last(mine)
         alerts += past_alerts.write(job, mine)
-    return Loaded(jobs=len(jobs), runs=len(stored), alerts=alerts)
+    return Loaded(jobs=jobs.count(), runs=len(stored), alerts=alerts)
 
 
 def _by_day(rows: Sequence[JobRun]) -> Iterator[list[JobRun]]:

@@ -36,7 +36,8 @@ class Command(VigilCommand):
             self._load(options["days"], options["dry_run"])
 
     def _load(self, days: int, dry_run: bool) -> None:
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("Writing history", total=None)
             loaded = loading.load(
                 days=days, dry_run=dry_run,
