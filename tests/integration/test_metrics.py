@@ -3,16 +3,10 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
-import threading
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
-from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
-from django.test import RequestFactory
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,13 +14,10 @@ from notifications_app.channels import registry
 from notifications_app.models import ChannelState, DeliveryAttempt
 from notifications_app.rollups import count_attempts
 from notifications_app.states import AttemptOutcome
-from project.metrics_view import project_metrics
-from scheduler_app import exposition, ledger, metrics, metrics_push, recent
+from scheduler_app import exposition, ledger, metrics, recent
 from scheduler_app.clock import db_now
-from scheduler_app.errors import SkipRun
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.states import RunState
-from tests.environment import METRICS_TOKEN
 from tests.factories import declaration, make_job, make_node, start_run, sync
 
 pytestmark = pytest.mark.django_db
@@ -309,132 +300,3 @@ def test_fifty_jobs_cost_no_more_queries_than_one(call):
     for n in range(0, 50, 10):
         finish(f"job-{n}")
     assert queries_of(call) == before
-
-
-# /metrics
-
-
-def get(**headers: str):
-    request = RequestFactory().get("/metrics", headers=headers)
-    request.user = AnonymousUser()
-    return project_metrics(request)
-
-
-def test_metrics_page_joins_both_registries():
-    make_job("a")
-    response = get(Authorization=f"Bearer {METRICS_TOKEN}")
-    names = {f.name for f in text_string_to_metric_families(response.content.decode())}
-    assert {"scheduler_job_success", "python_info"} <= names
-    assert response["Content-Type"] == exposition.CONTENT_TYPE
-
-
-def test_metrics_page_has_the_figures_of_all_web_processes(monkeypatch, tmp_path):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    one_worker = (
-        "import prometheus_client as p; p.Counter('other_process', 'of another process').inc(3)"
-    )
-    subprocess.run([sys.executable, "-c", one_worker], check=True)
-    response = get(Authorization=f"Bearer {METRICS_TOKEN}")
-    assert b"other_process_total 3.0" in response.content
-    assert b"scheduler_nodes 0" in response.content
-
-
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "x"}])
-def test_metrics_page_is_not_for_strangers(header):
-    response = get(**header)
-    assert (response.status_code, response["WWW-Authenticate"]) == (401, 'Bearer realm="metrics"')
-    assert b"scheduler_" not in response.content
-
-
-def test_without_a_token_in_the_settings_none_is_right(settings):
-    settings.METRICS_TOKEN = ""
-    assert get(Authorization="Bearer ").status_code == 401
-
-
-def test_metrics_page_says_when_the_database_is_away(monkeypatch):
-    def gone() -> None:
-        raise OperationalError
-
-    monkeypatch.setattr("project.metrics_view.db_now", gone)
-    assert get(Authorization=f"Bearer {METRICS_TOKEN}").status_code == 503
-
-
-# push
-
-
-class Gateway(BaseHTTPRequestHandler):
-    status = 200
-
-    def do_PUT(self):
-        length = int(self.headers["Content-Length"])
-        self.server.heard.append((self.path, dict(self.headers), self.rfile.read(length).decode()))
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(b"pushed metrics are invalid" if self.server.status >= 400 else b"")
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def gateway():
-    """A server that plays the Pushgateway: `heard` has what was PUT, `status` is what it answers."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    server.heard, server.status = [], 200
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def push_to(settings):
-    def use(url: str) -> None:
-        settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "PUSH_URL": url}
-
-    return use
-
-
-def test_push_hands_all_figures_to_the_gateway(gateway, push_to):
-    make_job("a")
-    push_to(f"http://127.0.0.1:{gateway.server_port}")
-    metrics_push.push()
-    ((path, headers, body),) = gateway.heard
-    assert (path, headers["Content-Type"]) == ("/metrics/job/vigil", exposition.CONTENT_TYPE)
-    assert 'scheduler_job_success_total{job_id="a"} 0' in body
-
-
-def test_push_keeps_the_path_and_sends_the_password_as_a_header(gateway, push_to, capsys):
-    push_to(f"http://prom:p%40ss@127.0.0.1:{gateway.server_port}/metrics/job/site")
-    call_command("push_metrics")
-    ((path, headers, _),) = gateway.heard
-    assert (path, headers["Authorization"]) == ("/metrics/job/site", "Basic cHJvbTpwQHNz")
-    assert "p%40ss" not in capsys.readouterr().err
-
-
-def test_push_is_skipped_without_an_address(push_to):
-    push_to("")
-    with pytest.raises(SkipRun, match="no METRICS_PUSH_URL"):
-        metrics_push.push()
-
-
-def test_push_fails_with_the_gateways_words(gateway, push_to):
-    gateway.status = 400
-    push_to(f"http://127.0.0.1:{gateway.server_port}")
-    with pytest.raises(metrics_push.PushError, match="answered 400: pushed metrics are invalid"):
-        metrics_push.push()
-
-
-def test_push_fails_when_nobody_listens(push_to, free_port):
-    push_to(f"http://127.0.0.1:{free_port}")
-    with pytest.raises(CommandError, match="cannot be reached"):
-        call_command("push_metrics")
-
-
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "pushgateway:9091", "http://"])
-def test_push_goes_to_web_addresses_only(push_to, url):
-    push_to(url)
-    with pytest.raises(metrics_push.PushError, match="is no address"):
-        metrics_push.push()
