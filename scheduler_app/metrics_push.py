@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from http.client import HTTPException
 from urllib.error import HTTPError
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from scheduler_app import conf, metrics
@@ -39,14 +40,14 @@ def push() -> str:
         answer = error.read(ANSWER_LIMIT_BYTES).decode("utf-8", "replace")
         text = f"{request.host} answered {error.code}: {storable(answer, ANSWER_LIMIT_BYTES)}"
         raise PushError(text.strip()) from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise PushError(f"{request.host} cannot be reached: {error}") from error
 
 
 def _request(url: str, body: bytes) -> Request:
     """PUT to `url`, whose user and password go into a header, as they must not stand in the request line."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_fit_port(parts):
         raise PushError("METRICS_PUSH_URL is no address: write http://pushgateway:9091.")
     path = parts.path.rstrip("/")
     target = urlunsplit(
@@ -58,3 +59,10 @@ def _request(url: str, body: bytes) -> Request:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
     return request
+
+
+def _has_fit_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
