@@ -15,7 +15,6 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef, QuerySet
 
 from scheduler_app import bulk, conf
-from scheduler_app.clock import db_now
 from scheduler_app.models import DurationTally, JobRun, Node, RunTally, ScheduleEpoch, SyncedFile
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.states import ALERTING_STATES, FINAL_STATES, NodeState
@@ -41,11 +40,6 @@ def register(name: str, pruner: Pruner) -> None:
 def prune(now: datetime, *, dry_run: bool = False) -> dict[str, int]:
     """Rows deleted (or to be deleted) by name, in the order in which the apps registered."""
     return {name: pruner(now, dry_run) for name, pruner in _pruners.items()}
-
-
-def prune_history() -> dict[str, int]:
-    """The daily job: delete what is too old by the settings of each app."""
-    return prune(db_now())
 
 
 def delete_in_batches(
