@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -32,8 +32,10 @@ def add_zone_source(zone_of: Callable[[Any], str]) -> None:
 
 def zone_of(user: Any) -> ZoneInfo:
     """The zone of every time on the pages of `user`: the person's own, else the site's."""
-    names = [source(user) for source in _zone_sources]
-    return ZoneInfo(next((name for name in names if name), conf.site_time_zone()))
+    for name in (source(user) for source in _zone_sources):
+        if name in available_timezones():  # one that the machine does not know costs nobody a page
+            return ZoneInfo(name)
+    return ZoneInfo(conf.site_time_zone())
 
 
 def page(view: View) -> View:

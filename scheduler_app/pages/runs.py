@@ -58,7 +58,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @page
 def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
-    run = get_object_or_404(JobRun.objects.select_related(None), pk=run_id)
+    run = get_object_or_404(JobRun, pk=run_id)
     context = {
         "run": run,
         "steps": steps_of(run),
@@ -86,10 +86,11 @@ def steps_of(run: JobRun) -> list[Step]:
 
 
 def _attempts(run: JobRun) -> QuerySet[JobRun]:
-    """The other tries of the same slot, the first first."""
-    first = run.first_run or run.pk
-    same = JobRun.objects.filter(first_run=first) | JobRun.objects.filter(pk=first)
-    return same.light().exclude(pk=run.pk).order_by("pk")[:20]
+    """The other tries of the same slot, the first first; of a run by hand the first try."""
+    runs = JobRun.objects.light().exclude(pk=run.pk).order_by("pk")
+    if run.slot is not None:
+        return runs.filter(job_id=run.job_id, slot=run.slot)[:20]
+    return runs.filter(pk=run.first_run)[:1] if run.first_run else runs.none()
 
 
 def _hour(text: str) -> datetime | None:

@@ -6,6 +6,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.test import Client
+from django.views.defaults import server_error
 
 from alerts_app.models import AlertRecord
 from notifications_app.models import AlertNotification, ChannelState
@@ -144,6 +146,17 @@ def test_unknown_pages_are_404_in_the_shell_of_the_site(as_staff):
         response = as_staff.get(address)
         assert response.status_code == 404, address
         assert "vg-panel" in response.content.decode()
+
+
+def test_a_fault_and_a_form_that_is_too_old_get_pages_without_anything_inline(rf, olga):
+    pages = [server_error(rf.get("/"))]
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(olga)
+    pages.append(strict.post("/inbox/read/"))
+    assert [page.status_code for page in pages] == [500, 403]
+    for page in pages:
+        assert "vg-panel" in page.content.decode()
+        assert inline_parts(page.content.decode()) == []
 
 
 def test_nonsense_in_an_address_is_no_fault_of_the_server(as_staff):

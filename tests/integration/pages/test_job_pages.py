@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.messages import get_messages
 
 from notifications_app.models import NotificationSettings
 from scheduler_app import mirror
 from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.pages.job_filters import STATES
 from scheduler_app.states import RunState
 from tests import factories
 from tests.integration.pages.conftest import finish
@@ -81,6 +84,29 @@ def test_the_next_runs_are_in_the_zone_of_the_reader(as_olga, olga):
     assert "20:00:00 UTC" in html
 
 
+def test_a_zone_that_this_machine_does_not_know_is_the_sites(as_olga, olga):
+    NotificationSettings.objects.create(user=olga, timezone="Mars/Olympus")
+    assert "All times of this page are in UTC" in as_olga.get("/jobs/").content.decode()
+
+
+def test_every_state_of_the_filter_can_be_asked_for(as_staff):
+    factories.make_job("late")
+    factories.make_due("late", ago=timedelta(hours=1))
+    factories.make_job("changed", enabled=False)
+    mirror.set_enabled("changed", True, by="wei")
+    factories.make_job("busy")
+    factories.start_run("busy")
+
+    def shown(state):
+        lines = as_staff.get(f"/jobs/?state={state}").context["lines"]
+        return [line.job.pk for line in lines]
+
+    found = {state: shown(state) for state in STATES}
+    assert (found["late"], found["drift"], found["running"]) == (["late"], ["changed"], ["busy"])
+    assert found["never"] == ["busy", "changed", "late"]
+    assert found["failing"] == found["succeeded"] == found["broken"] == found["orphaned"] == []
+
+
 def test_the_list_is_filtered_and_sorted_by_its_address(as_staff):
     factories.make_job("alpha", owner="wei", category="sales")
     factories.make_job("beta", enabled=False)
@@ -109,6 +135,17 @@ def test_a_run_shows_error_output_and_timeline(as_olga, failed_run):
     html = as_olga.get(f"/runs/{failed_run.pk}/").content.decode()
     assert all(text in html for text in ("ValueError: no tax number", "read 3 rows", "1.5 s"))
     assert "hx-get" not in html
+
+
+def test_a_run_names_the_other_tries_of_its_slot(as_olga):
+    job = factories.make_job()
+    times = {"ready_at": job.created_at, "queued_at": job.created_at, "slot": job.created_at}
+    first = JobRun.objects.create(job=job, trigger="SCHEDULE", state="FAILED", **times)
+    second = JobRun.objects.create(
+        job=job, trigger="RETRY", state="SUCCESS", attempt=2, first_run=first.pk, **times
+    )
+    assert list(as_olga.get(f"/runs/{first.pk}/").context["attempts"]) == [second]
+    assert list(as_olga.get(f"/runs/{second.pk}/").context["attempts"]) == [first]
 
 
 def test_a_running_run_is_live(as_olga):
