@@ -72,11 +72,14 @@ class Checkout:
         path = self.folder / first.removeprefix("# ")
         before = path.read_text() if path.exists() else ""
         if code.lstrip().startswith("{"):
-            code = re.sub(r"^(JOBS\b.*\[)$", lambda m: f"{m[1]}\n{code}", before, flags=re.M)
-            assert code != before
+            place, after = r"^JOBS\b.*\[\n", f"JOBS = [\n{code}"
+        elif entry := re.match(r'\s+"[A-Z]+":', code):
+            place, after = rf"^{entry[0]}.*\n", code
         else:
-            code = f"{before}\n{code}"
-        path.write_text(code)
+            place, after = r"\A", code
+        text, count = re.subn(place, lambda _: after, before, flags=re.M)
+        assert count == 1, f"{path} has no place for:\n{code}"
+        path.write_text(text)
 
 
 @pytest.fixture(scope="module")
