@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler_app.declarations import RULES, FieldError, JobDeclaration, clean
+from tests.environment import ROOT
 
 LOOP: list[Any] = []
 LOOP.append(LOOP)
@@ -110,3 +111,9 @@ def test_two_declarations_share_no_default():
     required = dict.fromkeys(JobDeclaration.REQUIRED, "x")
     JobDeclaration(**required).args.append(1)
     assert JobDeclaration(**required).args == []
+
+
+def test_contract_has_a_row_for_every_field():
+    lines = (ROOT / "docs" / "jobs.md").read_text().splitlines()
+    rows = " ".join(line.split(" | ")[0] for line in lines if line.startswith("| `"))
+    assert [name for name in JobDeclaration.FIELDS if f"`{name}`" not in rows] == []
