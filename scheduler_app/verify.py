@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import cache
 
 from django.utils.translation import gettext as _
 
@@ -49,12 +50,13 @@ def verify(now: datetime, *, offline: bool = False) -> Report:
     file = jobfile.load(conf.get().JOB_FILE)
     report = Report(checked_at=now, job_file=file.module, digest=file.digest, offline=offline)
     live = None if offline else verify_live.look(file, now)
+    problems_of = cache(_no_problems if offline else _problems_of)  # asks once for each owner
     for declared in file.jobs:
         job = live.jobs.get(declared.id, declared) if live else declared
-        for each in (declared, job):
-            report.find(_call_findings(declared, each))
-            report.find(_schedule_findings(each))
-            report.find(() if offline else _owner_findings(each))
+        forms = (declared,) if job is declared else (declared, job)
+        report.find(one for form in forms for one in _call_findings(declared, form))
+        report.find(one for form in forms for one in _schedule_findings(form))
+        report.find(one for form in forms for one in _owner_findings(form, problems_of(form.owner)))
         report.note(_notes(job))
         report.jobs.append(_checked(job, live, now))
     if live:
@@ -86,11 +88,18 @@ def _schedule_findings(job: Job) -> Iterator[Finding]:
         yield Finding(kind="schedule", job=job.id, text=storable(str(error), 2000), hint=hint)
 
 
-def _owner_findings(job: Job) -> Iterator[Finding]:
-    for check in _owner_checks.values():
-        if problem := check(job.owner):
-            hint = _("Name a user, an address or a group that can be told.")
-            yield Finding(kind="owner", job=job.id, text=problem, hint=hint)
+def _owner_findings(job: Job, problems: Iterable[str]) -> Iterator[Finding]:
+    for problem in problems:
+        hint = _("Name a user, an address or a group that can be told.")
+        yield Finding(kind="owner", job=job.id, text=problem, hint=hint)
+
+
+def _problems_of(owner: str) -> list[str]:
+    return [problem for check in _owner_checks.values() if (problem := check(owner))]
+
+
+def _no_problems(owner: str) -> list[str]:
+    return []
 
 
 def _notes(job: Job) -> Iterator[Finding]:

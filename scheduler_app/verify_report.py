@@ -66,11 +66,11 @@ class Report:
         return not self.findings
 
     def find(self, findings: Iterable[Finding]) -> None:
-        """Add what is not there yet: a job that two people changed is not to be told twice."""
-        self.findings += [one for one in dict.fromkeys(findings) if one not in self.findings]
+        """Add `findings`, each once: the file and the database often have the same fault."""
+        self.findings += dict.fromkeys(findings)
 
     def note(self, notes: Iterable[Finding]) -> None:
-        self.notes += [one for one in dict.fromkeys(notes) if one not in self.notes]
+        self.notes += dict.fromkeys(notes)
 
     def as_dict(self) -> dict[str, Any]:
         return {"ok": self.ok, **asdict(self)}

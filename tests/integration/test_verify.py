@@ -118,6 +118,14 @@ def test_owner_nobody_knows_is_found(healthy):
     ]
 
 
+def test_each_owner_is_asked_for_once(job_file):
+    asked = []
+    verify.register_owner_check("test", lambda owner: asked.append(owner) or "")
+    mirror.sync(job_file(*(declaration(f"job{number}") for number in range(9))))
+    verify.verify(db_now())
+    assert asked == ["olga"]
+
+
 def test_owner_changed_in_the_admin_is_asked_for(healthy):
     verify.register_owner_check("test", lambda owner: "" if owner == "olga" else "who?")
     mirror.edit("a", {"owner": "otto"}, by="olga")
