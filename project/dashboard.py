@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -60,7 +60,7 @@ class HourBar:
 
 @page
 def dashboard(request: HttpRequest) -> HttpResponse:
-    part = "_dashboard_live.html" if is_refresh(request) else "dashboard.html"
+    part = "_dashboard_refresh.html" if is_refresh(request) else "dashboard.html"
     return render(request, part, facts(db_now()))
 
 
@@ -129,14 +129,11 @@ def _is_over(run: JobRun, last: LastRun | None) -> bool:
 
 
 def _counts(now: datetime) -> dict[str, int]:
-    names = ("failing", "late", "broken")
-    counts = {name: ScheduledJob.objects.filter(condition(name, now)).count() for name in names}
-    return {
-        **counts,
-        "running": JobRun.objects.running().count(),
-        "jobs": ScheduledJob.objects.count(),
-        "enabled": ScheduledJob.objects.filter(enabled=True).count(),
+    states = {
+        name: Count("pk", filter=condition(name, now)) for name in ("failing", "late", "broken")
     }
+    counts = ScheduledJob.objects.aggregate(jobs=Count("pk"), **states)
+    return {**counts, "running": JobRun.objects.running().count()}
 
 
 def _jobs_worst_first() -> QuerySet[ScheduledJob]:

@@ -79,8 +79,8 @@ def open_page(site, browser):
 
 
 def addresses() -> list[str]:
-    run = JobRun.objects.order_by("-pk").first()
-    notification = AlertNotification.objects.order_by("-pk").first()
+    run = JobRun.objects.latest("pk")
+    notification = AlertNotification.objects.latest("pk")
     return [
         "/", "/jobs/", "/jobs/quiet/", "/runs/", f"/runs/{run.pk}/", "/alerts/",
         f"/alerts/{notification.alert_id}/", "/notifications/",
@@ -94,7 +94,7 @@ def refresh(page: Any) -> None:
         page.evaluate("document.body.dispatchEvent(new CustomEvent('vg:refresh'))")
 
 
-def overflow(page: Any) -> int:
+def overflow(page: Any) -> Any:
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
@@ -158,6 +158,7 @@ def test_a_refresh_of_the_dashboard_keeps_the_focus_and_says_what_changed(open_p
     page.get_by_text("2 failing, 0 late").first.wait_for(state="attached")
     assert page.evaluate("document.activeElement.id") == "vg-switch-quiet"
     assert page.locator("#vg-announcement").text_content() == "2 failing, 0 late"
+    assert page.title().startswith("(2) ")
     assert page.complaints == []
 
 

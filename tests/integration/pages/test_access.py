@@ -149,10 +149,9 @@ def test_unknown_pages_are_404_in_the_shell_of_the_site(as_staff):
 
 
 def test_a_fault_and_a_form_that_is_too_old_get_pages_without_anything_inline(rf, olga):
-    pages = [server_error(rf.get("/"))]
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(olga)
-    pages.append(strict.post("/inbox/read/"))
+    pages = (server_error(rf.get("/")), strict.post("/inbox/read/"))
     assert [page.status_code for page in pages] == [500, 403]
     for page in pages:
         assert "vg-panel" in page.content.decode()
