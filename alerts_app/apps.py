@@ -10,7 +10,11 @@ class AlertsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from alerts_app import checks  # noqa: F401 - registers the system checks
+        from alerts_app import (
+            checks,  # noqa: F401 - registers the system checks
+            retention,
+        )
         from alerts_app.sources import runs
 
         runs.connect()
+        retention.connect()

@@ -16,6 +16,7 @@ class NotificationsConfig(AppConfig):
             channel_states,
             checks,  # noqa: F401 - registers the system checks
             fan_out,
+            findings,
             metrics,
             retention,
         )
@@ -28,5 +29,6 @@ class NotificationsConfig(AppConfig):
         )
         file_synced.connect(channel_states.sync, name="notifications_app.channel_states")
         occurrences_ready.connect(fan_out.receive, name="notifications_app.fan_out")
+        findings.connect()
         metrics.connect()
         retention.connect()

@@ -59,7 +59,7 @@ def _fits(name: str, value: Any) -> bool:
         return False
     if not isinstance(value, KINDS[name]):
         return False
-    return name != "sla_failure_share" or 0 <= float(value) <= 1
+    return name != "sla_failure_share" or 0 <= value <= 1  # type: ignore[operator]
 
 
 def _fault(channel: str, name: str, value: Any, problem: str, hint: str) -> Fault:

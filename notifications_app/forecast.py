@@ -25,11 +25,16 @@ class Told:
 
 def who_is_told(job: ScheduledJob, at: datetime) -> list[Told]:
     """What a failure of `job` at `at` would send to whom; nothing is written."""
+    return who_would_hear(job.owner, job.severity, at)
+
+
+def who_would_hear(owner: str, severity: str, at: datetime) -> list[Told]:
+    """What an alert of `severity` for `owner` at `at` would send to whom."""
     problems = channel_states.with_problems(channel_states.all_states())
-    people = recipients.resolve(job.owner)
+    people = recipients.resolve(owner)
     settings = preferences.of_all(people)
     return [
-        _line(settings[person.pk], channel, job.severity, at, problems[channel])
+        _line(settings[person.pk], channel, severity, at, problems[channel])
         for person in people
         for channel in registry.names()
     ]

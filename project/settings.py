@@ -13,7 +13,7 @@ from decouple import Csv, config
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
+VAR_DIR = Path(config("VAR_DIR", default=str(BASE_DIR / "var")))
 
 DEBUG = config("DEBUG", default=False, cast=bool)
 SECRET_KEY = config("SECRET_KEY", default="")
@@ -97,7 +97,7 @@ def database_settings(url: str) -> dict[str, Any]:
     return database
 
 
-VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL = config("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}")
 DATABASES = {"default": database_settings(DATABASE_URL)}
 
@@ -133,6 +133,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns without it
 WHITENOISE_USE_FINDERS = True
 
 REST_FRAMEWORK = {
@@ -157,13 +158,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 METRICS_TOKEN = config("METRICS_TOKEN", default="")
+PROBE_URL = config("PROBE_URL", default="")
+FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
 
 VIGIL_SCHEDULER = {
     "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
     "EXECUTOR": config("SCHEDULER_EXECUTOR", default="local"),
     "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
     "SITE_URL": SITE_URL,
-    "LOCK_FILE": str(VAR_DIR / "scheduler.lock"),
+    "PUSH_URL": config("METRICS_PUSH_URL", default=""),
 }
 VIGIL_ALERTS = {
     "SITE_URL": SITE_URL,

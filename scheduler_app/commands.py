@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -40,8 +40,10 @@ class VigilCommand(BaseCommand):
             code = self.work(**options)
         except self.errors as error:
             raise CommandError(str(error), returncode=CONFIGURATION) from error
-        except (OperationalError, InterfaceError) as error:
-            text = f"The database cannot be used: {error}".strip()
+        except (OperationalError, InterfaceError, ProgrammingError) as error:
+            text = f"The database cannot be used: {_first_line(error)}"
+            if "no such table" in text or isinstance(error, ProgrammingError):
+                text += ". Bring its tables up to date: manage.py migrate"
             raise CommandError(text, returncode=UNREACHABLE) from error
         if code:
             raise SystemExit(code)
@@ -66,6 +68,10 @@ class VigilCommand(BaseCommand):
 
     def show_json(self, data: Any) -> None:
         self.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def add_format(parser: CommandParser, *choices: str) -> None:

@@ -35,6 +35,8 @@ class SchedulerConf:
     SITE_URL: str = ""
     KEEP_SUCCESSES_DAYS: int = 30
     KEEP_FAILURES_DAYS: int = 180
+    PUSH_URL: str = ""
+    """The Prometheus Pushgateway to which the job `push_metrics` sends all figures."""
     VERIFY_LOG: str = "docs/BURNDOWN_TRACKING_LOG.md"
     VERIFY_ARCHIVE: str = "docs/verification"
 

@@ -142,6 +142,8 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             taken_s = time.monotonic() - age
         jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs})
         for run in runs:
+            if run.job_id not in jobs:  # deleted in between: `_look_back` ends the run
+                continue
             task = assignment(run, jobs[run.job_id], taken_s)
             with self._active_lock:
                 self._active[run.pk] = (task, handle_of(task))

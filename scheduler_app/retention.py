@@ -88,7 +88,8 @@ def _old_runs(now: datetime) -> Iterator[QuerySet[JobRun]]:
         days = conf.get().KEEP_FAILURES_DAYS if failed else conf.get().KEEP_SUCCESSES_DAYS
         old = JobRun.objects.filter(state=state, finished_at__lt=now - timedelta(days=days))
         told = old.filter(announce_due=False)  # its receivers know of it
-        yield told.only("job_id", "state", "slot_count").order_by("finished_at")
+        columns = ("job_id", "state", "slot_count", "epoch", "slot", "slot_last")
+        yield told.only(*columns).order_by("finished_at")
 
 
 def _book_runs(runs: list[JobRun]) -> None:
@@ -100,6 +101,22 @@ def _book_runs(runs: list[JobRun]) -> None:
         for (job, state), count in counts.items()
     ]
     bulk.add_to(RunTally, rows, keys=("hour", "job", "state"), sums=("pruned",))
+    _move_watermarks(runs)
+
+
+def _move_watermarks(runs: list[JobRun]) -> None:
+    """Behind its `pruned_until` an epoch promises no rows any more (promise P1)."""
+    last: dict[int, datetime] = {}
+    for run in runs:
+        if run.epoch and run.slot:
+            slot = run.slot_last or run.slot
+            last[run.epoch] = max(last.get(run.epoch, slot), slot)
+    epochs = ScheduleEpoch.objects.select_for_update().filter(pk__in=last).order_by("pk")
+    marks = [
+        {"id": pk, "pruned_until": max(before or last[pk], last[pk])}
+        for pk, before in epochs.values_list("pk", "pruned_until")
+    ]
+    bulk.update_each(ScheduleEpoch, marks, match=("id",), values=("pruned_until",))
 
 
 def hours_before(model: type[models.Model], moment: datetime) -> QuerySet[Any]:

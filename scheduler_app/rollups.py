@@ -14,6 +14,8 @@ from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.states import FAILED_STATES, RunState
 from scheduler_app.texts import cut_line
 
+NOTHING_DONE = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
+
 Counts = dict[tuple[Any, ...], list[float]]
 
 
@@ -51,14 +53,14 @@ def count_runs(runs: Sequence[JobRun]) -> None:
 
 def note_last(runs: Iterable[JobRun]) -> None:
     """Keep what each job did last. SKIPPED and MISSED are not something that a job did."""
-    latest: dict[str, JobRun] = {}
-    for run in runs:
-        if run.state not in (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED):
-            latest[run.job_id] = run
-    locked = LastRun.objects.select_for_update().filter(job_id__in=latest).order_by("pk")
-    known = {row.job_id: row for row in locked}
+    done = [run for run in runs if run.state not in NOTHING_DONE]
+    ids = {run.job_id for run in done}
+    locked = LastRun.objects.select_for_update().filter(job_id__in=ids).order_by("pk")
+    latest = {row.job_id: row for row in locked}
+    for run in done:
+        latest[run.job_id] = _last(run, latest.get(run.job_id))
     LastRun.objects.bulk_create(
-        [_last(run, known.get(job_id)) for job_id, run in sorted(latest.items())],
+        [row for _, row in sorted(latest.items())],
         update_conflicts=True,
         unique_fields=["job"],
         update_fields=[

@@ -93,9 +93,12 @@ def _canonical_interval(match: re.Match[str]) -> str:
 
 def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ScheduleError(f"'at {text}': write a time like 'at 2026-12-01T02:00'.") from None
+    if not EPOCH.year < moment.year < NEVER_AFTER.year:
+        raise ScheduleError(f"'at {text}': the year has to be between 1970 and 2200.")
+    return moment
 
 
 def _from_mapping(fields: Mapping[str, object]) -> str:

@@ -123,7 +123,9 @@ class _Controller(Controller):
 
     def factory(self) -> Any:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it takes passwords without TLS, which is the point
+            warnings.simplefilter(
+                "ignore"
+            )  # that it takes passwords without TLS, which is the point
             session = super().factory()
         self.sessions.append(session)
         return session

@@ -78,3 +78,9 @@ def talk_and_wait(seconds: float = 30.0) -> None:
     logger.info("on my way")
     run.progress(50, "half way")
     time.sleep(seconds)
+
+
+def fail_while(path: str) -> None:
+    """Fails as long as the file `path` exists."""
+    if Path(path).exists():
+        raise ValueError("boom")

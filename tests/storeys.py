@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSER_PACKAGES = ("chromium", "fonts-noto-cjk")
+DEBIAN_PACKAGES = ("chromium", "fonts-noto-cjk", "prometheus")
 SUMMARY = re.compile(
     rb"\d+ (passed|failed|error|errors|skipped|deselected|warnings?)\b.* in [\d.]+s|no tests ran in"
 )
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     if "--long" in arguments:
         arguments.remove("--long")
         os.environ["VIGIL_TEST_LONG"] = "1"
-    left_out = _missing_browser()
+    left_out = _missing_programs()
     if left_out:
         _say(left_out)
     with contextlib.ExitStack() as stack:
@@ -80,21 +81,31 @@ def _run(storey: Storey, arguments: Sequence[str]) -> tuple[int, str]:
     return process.returncode, summary
 
 
-def _missing_browser() -> str:
-    """Empty, or what cannot be tested for want of a Chromium; root on Debian gets one installed."""
-    if servers.find_chromium():
+def _missing_programs() -> str:
+    """Empty, or what cannot be tested for want of a program; root on Debian gets them installed."""
+    if not _left_out():
         return ""
     if os.geteuid() == 0 and Path("/usr/bin/apt-get").exists():
-        _say(f"Installing {' '.join(BROWSER_PACKAGES)} for the browser tests ...")
+        _say(f"Installing {' '.join(DEBIAN_PACKAGES)} for the tests ...")
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (
             ["update"],
-            ["install", "-y", "--no-install-recommends", *BROWSER_PACKAGES],
+            ["install", "-y", "--no-install-recommends", *DEBIAN_PACKAGES],
         ):
             subprocess.run(["apt-get", "-qq", *command], env=environment, check=False)
-    if servers.find_chromium():
-        return ""
-    return f"BROWSER TESTS ARE LEFT OUT: there is no Chromium. As root: apt install {' '.join(BROWSER_PACKAGES)}"
+    if left_out := _left_out():
+        return (
+            f"LEFT OUT: {' and '.join(left_out)}. As root: apt install {' '.join(DEBIAN_PACKAGES)}"
+        )
+    return ""
+
+
+def _left_out() -> list[str]:
+    needed = {
+        "BROWSER TESTS (no Chromium)": servers.find_chromium(),
+        "TESTS OF THE PROMETHEUS RULES (no promtool)": shutil.which("promtool"),
+    }
+    return [tests for tests, program in needed.items() if not program]
 
 
 def _recap(summaries: dict[str, str], left_out: str) -> None:

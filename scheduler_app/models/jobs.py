@@ -122,7 +122,8 @@ class Timetable(models.Model):
 class ScheduleEpoch(models.Model):
     """A span in which a job was enabled with one definition; the ledger is checked against it.
 
-    Its slots are those of `definition` in (`opened_at`, `closed_at`].
+    Its slots are those of `definition` in (`opened_at`, `closed_at`]. Rows of slots up to `pruned_until` (written by
+    `retention.py`) may be gone.
     """
 
     job = models.ForeignKey(
@@ -131,6 +132,7 @@ class ScheduleEpoch(models.Model):
     definition = models.JSONField(_("definition"))
     opened_at = models.DateTimeField(_("opened"))
     closed_at = models.DateTimeField(_("closed"), null=True)
+    pruned_until = models.DateTimeField(_("pruned up to"), null=True)
     reason = models.CharField(_("opened by"), max_length=200, blank=True)
 
     class Meta:

@@ -165,6 +165,21 @@ def test_closed_epochs_go_when_no_row_is_left(job):
     assert JobRun.objects.get().pk == run.pk
 
 
+def test_epoch_knows_up_to_which_slot_its_rows_are_gone(job):
+    span = epoch(400, None)
+    first, second = (db_now() - days * DAY for days in (60, 40))
+    ended(days=60, epoch=span.pk, slot=first)
+    ended(state=RunState.MISSED, days=200, epoch=span.pk, slot=first + DAY, slot_last=second)
+    ended(days=1, epoch=span.pk, slot=db_now() - DAY)
+    prune()
+    span.refresh_from_db()
+    assert span.pruned_until == second
+    ended(days=50, epoch=span.pk, slot=db_now() - 50 * DAY)
+    prune()
+    span.refresh_from_db()
+    assert span.pruned_until == second
+
+
 def test_nodes_that_ended_a_week_ago_go():
     make_node(state="DEAD", ended_at=db_now() - 8 * DAY)
     kept = {make_node().pk, make_node(state="STOPPED", ended_at=db_now() - 6 * DAY).pk}
