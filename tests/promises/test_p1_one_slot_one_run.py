@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
 import uuid
 from collections import Counter
@@ -18,6 +17,7 @@ from scheduler_app.models import JobRun, Node, Timetable
 from scheduler_app.states import OPEN_STATES, JobState
 from tests.factories import declaration, make_due, make_job, make_node
 from tests.ledger import assert_figures_true, assert_whole
+from tests.promises.threads import run_in_threads
 from tests.site import all_final, kill
 
 LONG = bool(os.environ.get("VIGIL_TEST_LONG"))
@@ -136,25 +136,3 @@ def test_file_that_changes_while_schedulers_run_loses_no_slot(site, wait_until):
 
 def _declared_dead(process) -> bool:
     return Node.objects.filter(pid=process.pid, state="DEAD").exists()
-
-
-def run_in_threads(count: int, work) -> None:
-    """Call `work` (with the thread's number if it takes one) in `count` threads that begin together."""
-    failures: list[BaseException] = []
-    barrier = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait()
-            work(*([number] if work.__code__.co_argcount else []))
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures

@@ -1,0 +1,275 @@
+"""P4: every notification ends, or is due at a known time, held, or leased by a living worker."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from alerts_app.intake import NewAlert, raise_alert
+from alerts_app.lifecycle import resolve
+from alerts_app.models import AlertRecord
+from notifications_app import channel_states, dispatcher, outbox, preferences
+from notifications_app.channels.base import Channel, Message, Outcome, Person
+from notifications_app.errors import (
+    ConfigurationError,
+    DeliveryError,
+    MissingAddressError,
+    PermanentError,
+    ThrottledError,
+    UnknownOutcomeError,
+)
+from notifications_app.models import (
+    AlertNotification,
+    ChannelState,
+    DeliveryAttempt,
+    NotificationSettings,
+)
+from scheduler_app.clock import db_now
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Fake(Channel):
+    """The company's border: answers what the test says."""
+
+    name = "EMAIL"
+    answers: list[DeliveryError | None]
+
+    def __init__(self, *answers: DeliveryError | None) -> None:
+        super().__init__({})
+        self.answers = list(answers)
+        self.sent: list[Message] = []
+
+    def problem(self) -> str:
+        return ""
+
+    def address(self, person: Person) -> str:
+        if not person.email:
+            raise MissingAddressError(f"no e-mail address set for {person.name}")
+        return person.email
+
+    def send(self, messages):
+        self.sent += messages
+        error = self.answers.pop(0) if self.answers else None
+        return [Outcome(message_id=message.id, error=error, gateway_ms=5.0) for message in messages]
+
+
+@pytest.fixture(autouse=True)
+def up(monkeypatch):
+    monkeypatch.setattr(channel_states, "problem_of", lambda state: "")
+
+
+@pytest.fixture
+def olga():
+    user = make_user("olga")
+    NotificationSettings.objects.create(user=user, system_enabled=False, wechat_enabled=False)
+    return user
+
+
+@pytest.fixture
+def row(olga):
+    raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner="olga"))
+    return AlertNotification.objects.get()
+
+
+def deliver(channel: Fake) -> AlertNotification:
+    """One claim and delivery, as a worker does it."""
+    token = f"token-{time.monotonic_ns()}"
+    rows = outbox.claim("EMAIL", 1, worker=None, token=token)
+    assert rows, "nothing is due"
+    dispatcher.deliver(channel, rows, token)
+    return AlertNotification.objects.get(pk=rows[0].pk)
+
+
+def make_due() -> None:
+    AlertNotification.objects.exclude(state="SENT").update(due_at=db_now() - timedelta(seconds=1))
+
+
+def test_accepted_message_is_sent_and_its_attempt_is_kept(row):
+    sent = deliver(Fake(None))
+    assert (sent.state, sent.address, sent.tries) == ("SENT", "olga@example.com", 1)
+    attempt = DeliveryAttempt.objects.get()
+    assert (attempt.outcome, attempt.gateway_ms) == ("SENT", 5.0)
+
+
+def test_transient_errors_are_tried_five_times_and_then_given_up(row):
+    channel = Fake(*[DeliveryError("busy")] * 5)
+    states = []
+    for _ in range(5):
+        make_due()
+        states.append(deliver(channel).state)
+    assert states == ["FAILED"] * 4 + ["DEAD"]
+    row.refresh_from_db()
+    assert (row.reason, row.error_message) == ("TRIES_USED_UP", "busy")
+    assert DeliveryAttempt.objects.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason", "tries"),
+    [
+        (PermanentError("no such user"), "DEAD", "REFUSED", 1),
+        (ConfigurationError("key revoked"), "DEAD", "REFUSED", 1),
+        (ThrottledError("slow down", retry_after_s=30), "PENDING", "CHANNEL_PAUSED", 0),
+        (UnknownOutcomeError("no answer"), "UNKNOWN", "", 1),
+    ],
+)
+def test_errors_say_what_follows(row, error, state, reason, tries):
+    ended = deliver(Fake(error))
+    assert (ended.state, ended.reason, ended.tries) == (state, reason, tries)
+    assert ended.error_message == str(error)
+    assert (ended.finished_at is None) == (state != "DEAD")
+
+
+def test_paid_channel_never_sends_again_what_may_have_arrived(row):
+    channel = Fake(UnknownOutcomeError("no answer"))
+    channel.resends_unknown = False  # type: ignore[misc]
+    assert deliver(channel).reason == "OUTCOME_UNKNOWN"
+
+
+def test_throttled_channel_pauses_as_long_as_it_was_asked(row):
+    deliver(Fake(ThrottledError("slow down", retry_after_s=300)))
+    now = db_now()
+    assert "EMAIL" not in channel_states.open_channels(now)
+    assert "EMAIL" in channel_states.open_channels(now + timedelta(seconds=301))
+
+
+def test_broken_configuration_is_told_in_app(row):
+    deliver(Fake(ConfigurationError("key revoked")))
+    in_app = AlertNotification.objects.get(channel="SYSTEM")
+    assert (in_app.state, in_app.reason) == ("PENDING", "CHANNEL_OFF")
+
+
+def test_missing_address_ends_at_once(row, olga):
+    olga.email = ""
+    olga.save()
+    ended = deliver(Fake())
+    assert (ended.state, ended.reason) == ("DEAD", "NO_ADDRESS")
+    assert ended.error_message == "no e-mail address set for olga"
+
+
+def test_person_who_switched_off_meanwhile_is_not_bothered(row, olga):
+    NotificationSettings.objects.update(email_enabled=False)
+    channel = Fake()
+    assert deliver(channel).state == "SUPPRESSED"
+    assert channel.sent == []
+
+
+def test_person_who_left_is_not_written_to(row, olga):
+    olga.delete()
+    channel = Fake()
+    assert (deliver(channel).reason, channel.sent) == ("PERSON_GONE", [])
+
+
+def test_quiet_hours_set_meanwhile_are_obeyed(row):
+    here = db_now()
+    NotificationSettings.objects.update(
+        quiet_start=(here - timedelta(hours=1)).time(),
+        quiet_end=(here + timedelta(hours=1)).time(),
+        timezone="UTC",
+    )
+    waiting = deliver(Fake())
+    assert (waiting.state, waiting.reason) == ("PENDING", "QUIET_HOURS")
+    assert timedelta(minutes=58) < waiting.due_at - here < timedelta(minutes=62)
+
+
+def test_firing_in_quiet_hours_is_due_at_their_end(olga):
+    here = db_now()
+    NotificationSettings.objects.update(
+        quiet_start=(here - timedelta(hours=1)).time(),
+        quiet_end=(here + timedelta(hours=1)).time(),
+        timezone="UTC",
+    )
+    raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner="olga"))
+    row = AlertNotification.objects.get()
+    assert row.due_at == preferences.quiet_until(preferences.of(olga), "ERROR", here)
+    assert outbox.claim("EMAIL", 1, worker=None, token="t") == []
+
+
+def test_what_a_dead_worker_held_comes_back_and_is_quarantined_the_third_time(row):
+    for number in range(3):
+        make_due()
+        assert outbox.claim("EMAIL", 1, worker=None, token=f"t{number}")
+        AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
+        assert outbox.sweep() == 1
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("DEAD", "QUARANTINED")
+
+
+def test_worker_that_lost_its_lease_changes_nothing(row):
+    (mine,) = outbox.claim("EMAIL", 1, worker=None, token="mine")
+    AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
+    outbox.sweep()
+    (theirs,) = outbox.claim("EMAIL", 1, worker=None, token="theirs")
+    dispatcher.deliver(Fake(DeliveryError("late")), [mine], "mine")
+    theirs.refresh_from_db()
+    assert (theirs.state, theirs.lease_token) == ("SENDING", "theirs")
+    assert DeliveryAttempt.objects.get().was_late
+
+
+def test_expired_message_is_not_sent(row):
+    AlertNotification.objects.update(expires_at=db_now() - timedelta(seconds=1))
+    channel = Fake()
+    assert (deliver(channel).reason, channel.sent) == ("EXPIRED", [])
+
+
+def test_resolve_follows_its_firing_and_never_goes_before_it(row):
+    resolve(AlertRecord.objects.get().pk, by="olga")
+    held = AlertNotification.objects.get(kind="RESOLVE")
+    assert held.held_by_id == row.pk
+    deliver(Fake(DeliveryError("busy")))
+    assert outbox.claim("EMAIL", 5, worker=None, token="t") == []  # both wait for the retry
+    make_due()
+    channel = Fake(None)
+    deliver(channel)
+    assert channel.sent[0].subject.startswith("[RESOLVED]")  # fired and over, in one
+    held.refresh_from_db()
+    assert (held.state, held.reason) == ("WITHDRAWN", "TOLD_WITH_FIRING")
+
+
+def test_resolve_of_a_firing_that_never_arrived_is_withdrawn(row):
+    resolve(AlertRecord.objects.get().pk, by="olga")
+    deliver(Fake(PermanentError("no such user")))
+    held = AlertNotification.objects.get(kind="RESOLVE")
+    assert (held.state, held.reason) == ("WITHDRAWN", "FIRING_UNTOLD")
+
+
+def test_resolve_after_the_firing_was_sent_goes_out(row):
+    channel = Fake(None, None)
+    deliver(channel)
+    resolve(AlertRecord.objects.get().pk, by="olga")
+    deliver(channel)
+    assert [message.kind for message in channel.sent] == ["fire", "resolve"]
+
+
+def test_dead_message_has_all_its_tries_again_when_it_is_requeued(row):
+    deliver(Fake(PermanentError("no such user")))
+    assert outbox.requeue([row.pk], by="olga") == 1
+    assert deliver(Fake(None)).state == "SENT"
+
+
+def test_held_channel_lets_nothing_out_and_loses_nothing(row):
+    channel_states.ensure()
+    channel_states.set_held("EMAIL", True, by="olga")
+    assert "EMAIL" not in channel_states.open_channels(db_now())
+    channel_states.set_held("EMAIL", False, by="olga")
+    assert deliver(Fake(None)).state == "SENT"
+
+
+def test_no_transaction_is_open_while_a_gateway_is_called(row):
+    from django.db import connection
+
+    seen = []
+    channel = Fake(None)
+    real = channel.send
+    channel.send = lambda messages: seen.append(connection.in_atomic_block) or real(messages)  # type: ignore[method-assign]
+    deliver(channel)
+    assert seen == [False]
+
+
+def test_failures_of_a_channel_are_noted_for_its_page(row):
+    deliver(Fake(PermanentError("no such user")))
+    state = ChannelState.objects.get(pk="EMAIL")
+    assert (state.failures_in_a_row, state.last_error) == (1, "no such user")
