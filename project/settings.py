@@ -127,6 +127,7 @@ LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = config("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = config("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
