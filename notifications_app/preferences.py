@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,12 @@ def of_all(users: Sequence[Any]) -> dict[Any, NotificationSettings]:
     for user in users:
         found[user.pk].user = user
     return found
+
+
+def save(user: Any, changes: Mapping[str, Any]) -> NotificationSettings:
+    """Write `changes` (valid values by field, see `NotificationSettings.clean`); what they do not name stays."""
+    saved, _created = NotificationSettings.objects.update_or_create(user=user, defaults=changes)
+    return saved
 
 
 def wants(settings: NotificationSettings, channel: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
@@ -18,29 +20,33 @@ from scheduler_app.states import Severity
 
 def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
     """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up."""
-    now = db_now()
+    now, wishes = db_now(), preferences.of(user)
     with transaction.atomic():
-        alert = AlertRecord.objects.create(
-            fingerprint=f"test:{channel}",
-            source=Source.TEST,
-            severity=Severity.INFO,
-            title=_("Test message by %(channel)s") % {"channel": channel},
-            body=_("If you can read this, %(channel)s works.") % {"channel": channel},
-            owner=by,
-            link=f"{conf.get().SITE_URL}/inbox/",
-            state=AlertState.RESOLVED,
-            occurrence_count=1,
-            first_seen_at=now,
-            last_seen_at=now,
-            resolved_at=now,
-        )
+        with translation.override(preferences.language_of(wishes)):
+            alert = _alert(channel, by, now)
         occurrence = AlertOccurrence.objects.create(
             alert=alert, kind=OccurrenceKind.FIRE, happened_at=now, notifies=True
         )
-        row = fan_out.row_for(
-            alert, occurrence, NotificationKind.TEST, user, channel, now, preferences.of(user)
-        )
+        row = fan_out.row_for(alert, occurrence, NotificationKind.TEST, user, channel, now, wishes)
         row.due_at, row.reason = now, ""
         row.save()
         transaction.on_commit(lambda: queues.ring([row.pk]), robust=True)
     return row
+
+
+def _alert(channel: str, by: str, now: datetime) -> AlertRecord:
+    """Worded in the language in force, and over from the beginning: it holds up no figure."""
+    return AlertRecord.objects.create(
+        fingerprint=f"test:{channel}",
+        source=Source.TEST,
+        severity=Severity.INFO,
+        title=_("Test message by %(channel)s") % {"channel": channel},
+        body=_("If you can read this, %(channel)s works.") % {"channel": channel},
+        owner=by,
+        link=f"{conf.get().SITE_URL}/inbox/",
+        state=AlertState.RESOLVED,
+        occurrence_count=1,
+        first_seen_at=now,
+        last_seen_at=now,
+        resolved_at=now,
+    )

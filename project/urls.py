@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from scheduler_app.api.nowhere import Nowhere
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
@@ -9,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("scheduler_app.api.urls")),
     path("api/v1/", include("alerts_app.api.urls")),
     path("api/v1/", include("notifications_app.api.urls")),
+    re_path(r"^api(/|$)", Nowhere.as_view(schema=None)),
     path("", include("scheduler_app.urls")),
     path("", include("alerts_app.urls")),
     path("", include("notifications_app.urls")),

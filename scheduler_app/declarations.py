@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_lazy as _
+
 from scheduler_app import field_rules as rules
 from scheduler_app.field_rules import FieldError
 from scheduler_app.states import DstFold, DstGap, OnLost, OnMissed, Overlap, Severity
@@ -78,13 +80,13 @@ def _plain(value: Any) -> Any:
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
     "id": rules.matching(
-        ID, "Lower-case letters, digits, dot, dash and underscore; at most 100 of them."
+        ID, _("Lower-case letters, digits, dot, dash and underscore; at most 100 of them.")
     ),
     "name": rules.text(200),
     "module": rules.matching(
-        DOTTED, "Write the dotted name of a module, like 'shop.jobs'.", longest=200
+        DOTTED, _("Write the dotted name of a module, like 'shop.jobs'."), longest=200
     ),
-    "callable": rules.matching(NAME, "Write the name of a function in the module.", longest=200),
+    "callable": rules.matching(NAME, _("Write the name of a function in the module."), longest=200),
     "cron": rules.cron,
     "owner": rules.text(150),
     "category": rules.text(100),
@@ -105,7 +107,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "max_retries": rules.whole(0, 100),
     "retry_backoff_s": rules.seconds(0, optional=False),
     "on_lost": rules.one_of(OnLost.values),
-    "queue": rules.matching(rules.TAG, "Letters, digits, dot, dash and underscore; at most 50."),
+    "queue": rules.matching(rules.TAG, _("Letters, digits, dot, dash and underscore; at most 50.")),
     "severity": rules.one_of(Severity.values),
     "expected_s": rules.seconds(0),
     "tags": rules.tags,

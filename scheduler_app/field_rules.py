@@ -1,59 +1,67 @@
-"""What the fields of a job may hold: rules that return the value as it is stored, or raise FieldError (pure)."""
+"""What the fields of a job may hold: rules that return the value as it is stored, or raise FieldError (pure).
+
+Problem and hint are worded in the language in force.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from scheduler_app import timetable
+from django.utils.translation import gettext as _
+
+from scheduler_app import timetable, zones
 from scheduler_app.errors import ScheduleError
 
 TAG = re.compile(r"[\w.-]{1,50}")
-JSON_HINT = "Only text, numbers, True, False, None, lists and dicts with text as keys."
 
 
 class FieldError(ValueError):
     """A value that a field may not hold; the text says what is wrong, `hint` what to write."""
 
-    def __init__(self, problem: str, hint: str) -> None:
+    def __init__(self, problem: str, hint: object) -> None:
         super().__init__(problem)
-        self.hint = hint
+        self.hint = str(hint)
+
+
+def _too_long(text: str, longest: int) -> FieldError:
+    problem = _("has %(count)d characters") % {"count": len(text)}
+    return FieldError(problem, _("At most %(longest)d fit.") % {"longest": longest})
 
 
 def _refuse_unstorable(text: str) -> None:
     if "\0" in text:
-        raise FieldError("holds a NUL byte", "Take it out.")
+        raise FieldError(_("holds a NUL byte"), _("Take it out."))
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise FieldError("holds half a character", "Take the lone surrogate out.")
+        raise FieldError(_("holds half a character"), _("Take the lone surrogate out."))
 
 
 def text(longest: int, *, empty: bool = False) -> Callable[[Any], str]:
     def rule(value: Any) -> str:
         if not isinstance(value, str):
-            raise FieldError("has to be text", "Write it in quotes.")
+            raise FieldError(_("has to be text"), _("Write it in quotes."))
         _refuse_unstorable(value)
         text = value.strip()
         if not text and not empty:
-            raise FieldError("is empty", "Say in a few words what it is.")
+            raise FieldError(_("is empty"), _("Say in a few words what it is."))
         if len(text) > longest:
-            raise FieldError(f"has {len(text)} characters", f"At most {longest} fit.")
+            raise _too_long(text, longest)
         return text
 
     return rule
 
 
 def matching(
-    pattern: re.Pattern[str], hint: str, *, longest: int | None = None
+    pattern: re.Pattern[str], hint: object, *, longest: int | None = None
 ) -> Callable[[Any], str]:
     def rule(value: Any) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise FieldError("is not allowed", hint)
+            raise FieldError(_("is not allowed"), hint)
         if longest is not None and len(value) > longest:
-            raise FieldError(f"has {len(value)} characters", f"At most {longest} fit.")
+            raise _too_long(value, longest)
         return value
 
     return rule
@@ -64,7 +72,8 @@ def one_of(choices: Collection[str]) -> Callable[[Any], str]:
 
     def rule(value: Any) -> str:
         if value not in known:
-            raise FieldError("is unknown", f"Use one of {', '.join(known)}.")
+            hint = _("Use one of %(known)s.") % {"known": ", ".join(known)}
+            raise FieldError(_("is unknown"), hint)
         return str(value)
 
     return rule
@@ -73,10 +82,14 @@ def one_of(choices: Collection[str]) -> Callable[[Any], str]:
 def whole(least: int, most: int) -> Callable[[Any], int]:
     def rule(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise FieldError("has to be a whole number", f"From {least} to {most}.")
+            raise FieldError(_("has to be a whole number"), _between(least, most))
         return value
 
     return rule
+
+
+def _between(least: float, most: int) -> str:
+    return _("From %(least)s to %(most)s.") % {"least": f"{least:g}", "most": most}
 
 
 def seconds(least: float, *, optional: bool = True) -> Callable[[Any], float | None]:
@@ -87,7 +100,7 @@ def seconds(least: float, *, optional: bool = True) -> Callable[[Any], float | N
             return None
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not least <= value <= most:
-            raise FieldError("has to be a number of seconds", f"From {least:g} to {most}.")
+            raise FieldError(_("has to be a number of seconds"), _between(least, most))
         return float(value)
 
     return rule
@@ -95,20 +108,21 @@ def seconds(least: float, *, optional: bool = True) -> Callable[[Any], float | N
 
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise FieldError("has to be True or False", "Without quotes.")
+        raise FieldError(_("has to be True or False"), _("Without quotes."))
     return value
 
 
 def cron(value: Any) -> str:
     if not isinstance(value, str | Mapping):
-        raise FieldError("is no schedule", "Write '30 2 * * *', {'hour': 2}, or 'every 15 s'.")
+        hint = _("Write '30 2 * * *', {'hour': 2}, or 'every 15 s'.")
+        raise FieldError(_("is no schedule"), hint)
     try:
         text = timetable.canonical(_with_text_keys(value))
     except ScheduleError as error:
-        raise FieldError("is no schedule", str(error)) from None
+        raise FieldError(_("is no schedule"), str(error)) from None
     _refuse_unstorable(text)
     if len(text) > 200:
-        raise FieldError(f"has {len(text)} characters", "At most 200 fit.")
+        raise _too_long(text, 200)
     return text
 
 
@@ -116,18 +130,12 @@ def _with_text_keys(value: str | Mapping[Any, Any]) -> str | Mapping[str, Any]:
     return value if isinstance(value, str) else {str(key): each for key, each in value.items()}
 
 
-@cache
-def _zone_names() -> frozenset[str]:
-    """Reads the zone files, which takes longer than all else of a declaration."""
-    return frozenset(available_timezones())
-
-
 def zone(value: Any) -> str:
     if value == "":
         return ""
-    hint = "Write a name like 'Asia/Shanghai', or leave it out for the site's zone."
-    if not isinstance(value, str) or value not in _zone_names():
-        raise FieldError("is no time zone", hint)
+    if not isinstance(value, str) or value not in zones.names():
+        hint = _("Write a name like 'Asia/Shanghai', or leave it out for the site's zone.")
+        raise FieldError(_("is no time zone"), hint)
     return ZoneInfo(value).key
 
 
@@ -135,12 +143,15 @@ def json_value(kind: type, word: str) -> Callable[[Any], Any]:
     def rule(value: Any) -> Any:
         value = list(value) if kind is list and isinstance(value, tuple) else value
         if not isinstance(value, kind):
-            raise FieldError(f"has to be a {word}", f"Write {kind()!r} or leave it out.")
+            hint = _("Write %(empty)r or leave it out.") % {"empty": kind()}
+            raise FieldError(_("has to be a %(kind)s") % {"kind": word}, hint)
         try:
             text = json.dumps(value, allow_nan=False)
             texts = list(_texts_in(value))
         except (TypeError, ValueError, RecursionError) as error:
-            raise FieldError(f"cannot be stored: {error}", JSON_HINT) from None
+            problem = _("cannot be stored: %(error)s") % {"error": error}
+            hint = _("Only text, numbers, True, False, None, lists and dicts with text as keys.")
+            raise FieldError(problem, hint) from None
         for each in texts:
             _refuse_unstorable(each)
         return json.loads(text)
@@ -155,7 +166,7 @@ def _texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for key, each in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is no text")
+                raise TypeError(_("the key %(key)r is no text") % {"key": key})
             yield key
             yield from _texts_in(each)
     elif isinstance(value, list | tuple):
@@ -166,12 +177,14 @@ def _texts_in(value: Any) -> Iterator[str]:
 def kwargs(value: Any) -> dict[str, Any]:
     names = value if isinstance(value, Mapping) else ()
     if wrong := [name for name in names if not (isinstance(name, str) and name.isidentifier())]:
-        raise FieldError(f"{wrong[0]!r} is no name of an argument", "Use the function's names.")
+        problem = _("%(name)r is no name of an argument") % {"name": wrong[0]}
+        raise FieldError(problem, _("Use the function's names."))
     return dict(json_value(dict, "dict")(value))
 
 
 def tags(value: Any) -> list[str]:
     tags = json_value(list, "list")(value)
     if any(not isinstance(tag, str) or not TAG.fullmatch(tag) for tag in tags):
-        raise FieldError("has a tag that is no word", "Letters, digits, dot, dash, underscore.")
+        hint = _("Letters, digits, dot, dash, underscore.")
+        raise FieldError(_("has a tag that is no word"), hint)
     return sorted(set(tags))

@@ -14,9 +14,9 @@ from scheduler_app.clock import db_now
 from scheduler_app.errors import CallableError, ForbiddenCallableError, ParameterError
 from scheduler_app.models import ScheduledJob
 from scheduler_app.texts import cut_line
+from scheduler_app.upcoming import NEXT_TIMES
 
 PREVIEW = "_preview"
-PREVIEWED_RUNS = 5
 EMPTY: dict[str, Any] = {"args": [], "kwargs": {}, "tags": []}
 
 if TYPE_CHECKING:  # generic in the stubs alone
@@ -71,7 +71,7 @@ class ScheduledJobForm(JobModelForm):
             return []
         now = db_now()
         schedule = epochs.schedule_of(epochs.definition_of(self.instance), now)
-        return schedule.next_times(now, PREVIEWED_RUNS)
+        return schedule.next_times(now, NEXT_TIMES)
 
     def clean(self) -> dict[str, Any]:
         super().clean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alerts_app import lifecycle
+from alerts_app.audience import visible_to
 from alerts_app.models import AlertRecord
-from alerts_app.pages.alerts import visible_to
 from alerts_app.states import AlertState, OccurrenceKind, Source
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.inputs import Input, read
@@ -125,5 +125,4 @@ def _wanted(query: dict[str, Any]) -> Q:
 
 
 def _alert(request: Request, alert_id: str) -> AlertRecord:
-    alerts: QuerySet[AlertRecord] = visible_to(request.user)
-    return get_object_or_404(alerts, pk=int(alert_id))
+    return get_object_or_404(visible_to(request.user), pk=int(alert_id))

@@ -1,20 +1,17 @@
-"""The list of alerts, one alert, and what staff may do with it."""
+"""The list of alerts, one alert, and what whoever it concerns may do with it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts_app import lifecycle
+from alerts_app.audience import visible_to
 from alerts_app.errors import AlertError
 from alerts_app.models import AlertRecord
-from alerts_app.pages import extensions
+from alerts_app.pages import panels
 from alerts_app.states import AlertState
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
@@ -54,43 +51,29 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 
 @page
 def alert_detail(request: HttpRequest, alert_id: int) -> HttpResponse:
-    alert = get_object_or_404(visible_to(request.user), pk=alert_id)
+    alert = _alert(request, alert_id)
     context = {
         "alert": alert,
         "occurrences": alert.occurrences.order_by("-pk")[:OCCURRENCES],
-        "panels": extensions.panels(alert, request.user),
+        "panels": panels.of(alert, request.user),
     }
     return render(request, "alerts_app/alert.html", context)
 
 
-@action(AlertError)
+@action(AlertError, staff=False)
 def acknowledge(request: HttpRequest, alert_id: int) -> str:
-    lifecycle.acknowledge(alert_id, by=_name(request))
+    lifecycle.acknowledge(_alert(request, alert_id).pk, by=_name(request))
     return _("Acknowledged: repeats stay silent from now on.")
 
 
-@action(AlertError)
+@action(AlertError, staff=False)
 def resolve(request: HttpRequest, alert_id: int) -> str:
-    lifecycle.resolve(alert_id, by=_name(request))
+    lifecycle.resolve(_alert(request, alert_id).pk, by=_name(request))
     return _("Resolved.")
 
 
-def visible_to(user: Any) -> QuerySet[AlertRecord]:
-    """All alerts for staff; for others those that they own or that an app above says concern them."""
-    if user.is_staff:
-        return AlertRecord.objects.all()
-    mine = Q(owner__in=_names(user))
-    for rule in extensions.reader_rules(user):
-        mine |= rule
-    return AlertRecord.objects.filter(mine)
-
-
-def _names(user: Any) -> list[str]:
-    """Everything by which an owner may mean this person."""
-    email = str(getattr(user, get_user_model().get_email_field_name(), "") or "")
-    groups = getattr(user, "groups", None)
-    names = list(groups.values_list("name", flat=True)) if groups is not None else []
-    return [name for name in (user.get_username(), email, *names) if name]
+def _alert(request: HttpRequest, alert_id: int) -> AlertRecord:
+    return get_object_or_404(visible_to(request.user), pk=alert_id)
 
 
 def _name(request: HttpRequest) -> str:

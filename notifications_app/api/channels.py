@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404
 from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -106,6 +107,8 @@ class Release(Endpoint):
 
 
 class Test(Endpoint):
+    permission_classes = (IsAuthenticated,)
+
     @operation("channels", "channels_test", body=Input, answer=NotificationDetailShape, status=202)
     def post(self, request: Request, channel: str) -> Response:
         """Queue a test message to yourself; `Location` is where to see what became of it."""

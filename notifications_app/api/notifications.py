@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifications_app import outbox
+from notifications_app.audience import visible_to
 from notifications_app.channels import registry
 from notifications_app.models import AlertNotification
-from notifications_app.pages.notifications import visible_to
 from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
 from scheduler_app.api.authentication import StaffOnly
 from scheduler_app.api.endpoint import Endpoint, caller

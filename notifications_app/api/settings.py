@@ -18,10 +18,10 @@ from rest_framework.response import Response
 
 from notifications_app import preferences
 from notifications_app.models import NotificationSettings
-from scheduler_app.api.authentication import is_staff
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.inputs import Input, plain
 from scheduler_app.api.schema import operation
+from scheduler_app.people import is_staff
 from scheduler_app.states import Severity
 
 CLOCK = ["%H:%M", "%H:%M:%S"]
@@ -64,8 +64,6 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
             wanted.clean()
         except ModelValidationError as error:
             raise ValidationError(error.message_dict) from None
-        if wanted.quiet_start is not None and wanted.quiet_start == wanted.quiet_end:
-            raise ValidationError({"quiet_end": [_("Begin and end are the same.")]})
         return attrs
 
 
@@ -111,17 +109,14 @@ class Settings(Endpoint):
         if not given.partial:
             blank = NotificationSettings()
             values = {**{name: getattr(blank, name) for name in FIELDS}, **values}
-        saved, _created = NotificationSettings.objects.update_or_create(
-            user=person, defaults=values
-        )
-        return Response(SettingsShape(saved).data)
+        return Response(SettingsShape(preferences.save(person, values)).data)
 
     def _person(self) -> Any:
         """Whose settings are meant. Raises PermissionDenied for another's, Http404 for nobody's."""
         user, wanted = self.request.user, self.query.get("user")
         if wanted is None or wanted in (user.get_username(), str(user.pk)):
             return user
-        if not is_staff(self.request):
+        if not is_staff(user):
             raise PermissionDenied(_("Only staff may see and change the settings of others."))
         return _called(wanted)
 

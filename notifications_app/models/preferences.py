@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -11,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from notifications_app import conf
+from scheduler_app import zones
 from scheduler_app.states import Severity
 
 MOBILE = RegexValidator(
@@ -77,7 +77,7 @@ class NotificationSettings(models.Model):
         """What no field can tell alone, and names that depend on the machine and the site."""
         super().clean()
         faults: dict[str, Any] = {}
-        if self.timezone and not _is_zone(self.timezone):
+        if self.timezone and self.timezone not in zones.names():
             faults["timezone"] = _("There is no such time zone: write a name like “Asia/Shanghai”.")
         if self.language and self.language not in conf.languages():
             known = ", ".join(conf.languages())
@@ -85,13 +85,7 @@ class NotificationSettings(models.Model):
         if (self.quiet_start is None) != (self.quiet_end is None):
             missing = "quiet_start" if self.quiet_start is None else "quiet_end"
             faults[missing] = _("Quiet hours need both a beginning and an end.")
+        elif self.quiet_start is not None and self.quiet_start == self.quiet_end:
+            faults["quiet_end"] = _("Begin and end are the same.")
         if faults:
             raise ValidationError(faults)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True

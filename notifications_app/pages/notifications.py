@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from notifications_app import outbox
+from notifications_app.audience import visible_to
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
-from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.people import is_staff
 
 ATTEMPTS = 100
 
@@ -30,7 +28,7 @@ def notification_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(state=state)
     if channel in registry.names():
         rows = rows.filter(channel=channel)
-    if person and _is_staff(request):
+    if person and is_staff(request.user):
         rows = rows.filter(recipient_name__icontains=person)
     context = {
         "notifications": portion(request, rows),
@@ -60,12 +58,3 @@ def requeue(request: HttpRequest, notification_id: int) -> str:
         raise NotificationError(_("Only a message that was given up can be sent again."))
     text = ngettext("%(n)s message goes out again.", "%(n)s messages go out again.", count)
     return text % {"n": count}
-
-
-def visible_to(user: Any) -> QuerySet[AlertNotification]:
-    rows = AlertNotification.objects.all()
-    return rows if user.is_staff else rows.filter(recipient=user)
-
-
-def _is_staff(request: HttpRequest) -> bool:
-    return bool(getattr(request.user, "is_staff", False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf.locale import LANG_INFO
@@ -52,22 +51,3 @@ class PreferencesForm(Form):
             required=False,
             choices=[("", _("the site's language")), *names],
         )
-
-    def clean_timezone(self) -> str:
-        zone = str(self.cleaned_data["timezone"])
-        if zone and zone not in available_timezones():
-            raise forms.ValidationError(
-                _("%(zone)s is no time zone: write a name like Asia/Shanghai."),
-                params={"zone": zone},
-            )
-        return zone
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        begin, end = values.get("quiet_start"), values.get("quiet_end")
-        if "quiet_start" in values and "quiet_end" in values and (begin is None) != (end is None):
-            missing = "quiet_start" if begin is None else "quiet_end"
-            self.add_error(missing, _("Quiet hours need a begin and an end."))
-        if begin is not None and begin == end:
-            self.add_error("quiet_end", _("Begin and end are the same."))
-        return values

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -14,6 +12,7 @@ from notifications_app import preferences
 from notifications_app.channels import registry
 from notifications_app.pages.preferences_form import CHANNELS, PreferencesForm
 from scheduler_app import conf as scheduler_conf
+from scheduler_app import zones
 from scheduler_app.pages.reader import page
 
 
@@ -22,7 +21,7 @@ def my_settings(request: HttpRequest) -> HttpResponse:
     mine = preferences.of(request.user)
     form = PreferencesForm(request.POST if request.method == "POST" else None, instance=mine)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        preferences.save(request.user, form.cleaned_data)
         messages.success(request, _("Your settings are saved."))
         return HttpResponseRedirect(reverse("vigil_notifications:settings"))
     context = {
@@ -34,6 +33,6 @@ def my_settings(request: HttpRequest) -> HttpResponse:
         ],
         "account_email": preferences.person_of(preferences.of(request.user)).email,
         "site_zone": scheduler_conf.site_time_zone(),
-        "zones": sorted(available_timezones()),
+        "zones": sorted(zones.names()),
     }
     return render(request, "notifications_app/settings.html", context)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from notifications_app import preferences
 from notifications_app.models import NotificationSettings
 from project.demo.errors import DemoError
 from project.demo.jobs import OWNER
@@ -28,9 +29,7 @@ def ensure() -> None:
             f"There is a user {OWNER!r} already, who is not the demo's: rename that one."
         )
     switches = [f.name for f in NotificationSettings._meta.fields if f.name.endswith("_enabled")]
-    NotificationSettings.objects.update_or_create(
-        user=known, defaults=dict.fromkeys(switches, False)
-    )
+    preferences.save(known, dict.fromkeys(switches, False))
 
 
 def ours() -> Any:

@@ -16,11 +16,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import cron_words, mirror
+from scheduler_app import cron_words, mirror, upcoming
 from scheduler_app.admin import job_actions, job_facts
 from scheduler_app.admin.base import Admin, mark
+from scheduler_app.clock import db_now
 from scheduler_app.errors import EditConflictError
-from scheduler_app.forms import PREVIEWED_RUNS, ScheduledJobForm
+from scheduler_app.forms import ScheduledJobForm
 from scheduler_app.models import LastRun, ScheduledJob
 from scheduler_app.states import JobState
 from scheduler_app.texts import cut_line
@@ -147,7 +148,7 @@ def _facts(form: ScheduledJobForm) -> dict[str, Any]:
     job = mirror.get(form.instance.pk)
     previewed = form.preview()
     return {
-        "next_runs": job_facts.on_the_wall(job_facts.next_runs(job, PREVIEWED_RUNS), job.timezone),
+        "next_runs": job_facts.on_the_wall(upcoming.next_times(job, db_now()), job.timezone),
         "is_preview": form.is_preview and not form.errors,
         "preview": job_facts.on_the_wall(previewed, form.instance.timezone),
         "differences": job_facts.differences(job),

@@ -17,6 +17,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthentic
 from rest_framework.request import Request
 
 from scheduler_app import conf
+from scheduler_app.people import is_staff
 
 FIGURES = "figures"
 """`request.auth` of whoever came with the metrics token: nobody in particular, who may read figures."""
@@ -58,14 +59,9 @@ class StaffChanges(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method in SAFE_METHODS:
             return bool(request.user.is_authenticated)
-        return is_staff(request)
+        return is_staff(request.user)
 
 
 class StaffOnly(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
-        return is_staff(request)
-
-
-def is_staff(request: Request) -> bool:
-    """A user model without `is_staff` has no staff."""
-    return bool(request.user.is_authenticated and getattr(request.user, "is_staff", False))
+        return is_staff(request.user)

@@ -9,12 +9,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from scheduler_app import mirror
+from scheduler_app import mirror, upcoming
 from scheduler_app.api.inputs import Input
 from scheduler_app.api.outputs import Masked, MaskedJSON, shown, word
 from scheduler_app.api.paging import Limit, Page
 from scheduler_app.models import ScheduledJob
-from scheduler_app.pages.job import next_times
 from scheduler_app.selectors import JobFigures, JobLine
 from scheduler_app.states import JobState, RunState, Severity
 
@@ -124,7 +123,7 @@ class JobDetailShape(JobShape):
         return {name: _note(note) for name, note in line.job.overrides.items()}
 
     def get_next_times(self, line: JobLine) -> list[datetime]:
-        return next_times(line.job, self.context["now"])
+        return upcoming.next_times(line.job, self.context["now"])
 
 
 def _note(note: Mapping[str, Any]) -> dict[str, str]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from scheduler_app import epochs, mirror, requests, selectors
+from scheduler_app import drift, epochs, mirror, requests, selectors, upcoming
 from scheduler_app.clock import db_now
-from scheduler_app.errors import ParameterError, ScheduleError, SchedulerError, UnknownJobError
-from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch
+from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
+from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
 
@@ -23,21 +22,8 @@ DECLARED = (
     "max_instances", "on_missed", "max_catch_up", "grace_s", "max_retries", "on_lost", "severity",
     "expected_s", "queue", "calendar", "tags",
 )  # fmt: skip
-NEXT_TIMES = 5
 ROWS = 10
 """The chart shows all of the recent runs, the table below it so many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
-    """A field whose value in force is not the file's."""
-
-    name: str
-    in_file: Any
-    in_force: Any
-    by: str
-    at: datetime | None
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,39 +60,10 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     context |= {
         "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
         "zone": zone,
-        "next_times": next_times(job, now),
-        "drift": drift_of(job),
+        "next_times": upcoming.next_times(job, now),
+        "drift": drift.differences(job),
     }
     return render(request, "scheduler_app/job.html", context)
-
-
-def next_times(job: ScheduledJob, now: datetime) -> list[datetime]:
-    """The next slots of a job that is switched on; none where it is off or its schedule is broken."""
-    if not epochs.is_on(job):
-        return []
-    epoch = ScheduleEpoch.objects.filter(job_id=job.pk, closed_at=None).order_by("-pk").first()
-    anchor = epoch.opened_at if epoch else now
-    try:
-        return epochs.schedule_of(epochs.definition_of(job), anchor).next_times(now, NEXT_TIMES)
-    except ScheduleError:
-        return []
-
-
-def drift_of(job: ScheduledJob) -> list[Drift]:
-    found = []
-    for name, (in_file, in_force) in mirror.drift_of(job).items():
-        note = job.overrides.get(name, {})
-        found.append(
-            Drift(
-                name=name,
-                in_file=in_file,
-                in_force=in_force,
-                by=note.get("by", ""),
-                at=datetime.fromisoformat(note["at"]) if note.get("at") else None,
-                why=note.get("why", ""),
-            )
-        )
-    return found
 
 
 def bars_of(runs: list[JobRun]) -> list[Bar]:

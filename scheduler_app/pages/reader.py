@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -17,7 +17,8 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from scheduler_app import conf
+from scheduler_app import conf, zones
+from scheduler_app.people import is_staff
 
 View = Callable[..., HttpResponse]
 
@@ -33,7 +34,7 @@ def add_zone_source(zone_of: Callable[[Any], str]) -> None:
 def zone_of(user: Any) -> ZoneInfo:
     """The zone of every time on the pages of `user`: the person's own, else the site's."""
     for name in (source(user) for source in _zone_sources):
-        if name in available_timezones():  # one that the machine does not know costs nobody a page
+        if name in zones.names():  # one that the machine does not know costs nobody a page
             return ZoneInfo(name)
     return ZoneInfo(conf.site_time_zone())
 
@@ -67,7 +68,7 @@ def staff_page(view: View) -> View:
 
 def require_staff(request: HttpRequest) -> None:
     """Raises PermissionDenied."""
-    if not getattr(request.user, "is_staff", False):
+    if not is_staff(request.user):
         raise PermissionDenied
 
 

@@ -21,8 +21,7 @@ def ended_run(job_id: str, state: str, **fields: str) -> JobRun:
 
 
 @pytest.fixture(autouse=True)
-def _site(settings, tmp_path):
-    settings.STATIC_ROOT = str(tmp_path)  # WhiteNoise warns of a folder that is not there
+def _site(settings):
     settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "ALLOWED_MODULES": ["tests.jobs"]}
 
 

@@ -128,6 +128,13 @@ def test_wrong_setting_is_told(admin_client, field, value, problem):
     assert not NotificationSettings.objects.exists()
 
 
+def test_quiet_hours_of_no_length_are_refused(admin_client):
+    times = {"quiet_start": "22:00", "quiet_end": "22:00"}
+    user = make_user("olga")
+    page = admin_client.post(f"{SETTINGS}add/", {"user": user.pk, **SEVERITIES, **times})
+    assert "Begin and end are the same." in page.content.decode()
+
+
 def test_settings_stay_with_their_person(admin_client):
     olga, otto = make_user("olga"), make_user("otto")
     NotificationSettings.objects.create(user=olga)

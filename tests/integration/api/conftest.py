@@ -26,12 +26,6 @@ def client_for(user=None, **options):
     return client
 
 
-@pytest.fixture(autouse=True)
-def static_root(settings, tmp_path):
-    """WhiteNoise warns of a folder that is not there before `collectstatic`."""
-    settings.STATIC_ROOT = str(tmp_path)
-
-
 @pytest.fixture
 def anonymous():
     return client_for()

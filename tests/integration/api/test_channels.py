@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 
+from notifications_app import preferences
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind
 from tests.integration.api.conftest import make_notification
@@ -50,6 +53,15 @@ def test_test_message_goes_to_oneself(staff, boss):
     row = AlertNotification.objects.get()
     assert (answer.status_code, row.recipient, row.kind) == (202, boss, NotificationKind.TEST)
     assert staff.get(answer["Location"]).json()["notification_id"] == row.pk
+
+
+def test_anybody_sends_a_test_to_themselves_in_their_language(plain, olga):
+    preferences.save(olga, {"language": "zh-hans"})
+    assert plain.post(f"{CHANNELS}/SYSTEM/test").status_code == 202
+    row = AlertNotification.objects.get()
+    with translation.override("zh-hans"):
+        title = gettext("Test message by %(channel)s") % {"channel": "SYSTEM"}
+    assert (row.recipient, row.alert.title) == (olga, title)
 
 
 @pytest.mark.parametrize("action", ["enable", "disable", "hold", "release", "test"])

@@ -77,3 +77,10 @@ def test_fault_of_ours_is_500(boss, monkeypatch):
 def test_answer_speaks_the_callers_language(plain):
     answer = plain.get("/api/v1/scheduler/runs?limit=x", HTTP_ACCEPT_LANGUAGE="zh-hans")
     assert answer.json() == {"limit": ["请填写合法的整数值。"]}
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete", "options"])
+@pytest.mark.parametrize("path", ["/api", "/api/v1", "/api/v1/nothing/", "/api/v2/alerts"])
+def test_unknown_address_is_404_in_json(anonymous, method, path):
+    answer = getattr(anonymous, method)(path)
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])

@@ -11,12 +11,6 @@ from scheduler_app.states import RunState
 from tests import factories
 
 
-@pytest.fixture(autouse=True)
-def static_root(settings, tmp_path):
-    """WhiteNoise warns of a folder that is not there before `collectstatic`."""
-    settings.STATIC_ROOT = str(tmp_path)
-
-
 @pytest.fixture
 def staff(db):
     return factories.make_user("admin", is_staff=True)

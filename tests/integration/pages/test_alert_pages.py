@@ -17,6 +17,20 @@ def test_staff_acknowledge_and_resolve(as_staff, alert):
     assert AlertRecord.objects.get().state == "RESOLVED"
 
 
+def test_the_owner_acknowledges_and_resolves_too(as_olga, alert):
+    for word, state in (("acknowledge", "ACKNOWLEDGED"), ("resolve", "RESOLVED")):
+        assert f"/alerts/{alert.pk}/{word}/" in as_olga.get(f"/alerts/{alert.pk}/").content.decode()
+        as_olga.post(f"/alerts/{alert.pk}/{word}/")
+        assert AlertRecord.objects.get().state == state
+
+
+def test_whom_an_alert_does_not_concern_cannot_handle_it(as_olga):
+    foreign = fire("foreign", owner="admin")
+    for word in ("acknowledge", "resolve"):
+        assert as_olga.post(f"/alerts/{foreign.pk}/{word}/").status_code == 404
+    assert AlertRecord.objects.get().state == "OPEN"
+
+
 def test_a_move_that_is_not_allowed_is_a_message(as_staff, alert):
     as_staff.post(f"/alerts/{alert.pk}/resolve/")
     response = as_staff.post(f"/alerts/{alert.pk}/acknowledge/")

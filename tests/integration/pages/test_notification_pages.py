@@ -101,18 +101,27 @@ def test_settings_are_saved_with_all_their_fields(as_olga, olga):
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("timezone", "Mars/Olympus", "Mars/Olympus is no time zone"),
+        ("timezone", "Mars/Olympus", "There is no such time zone"),
         ("email", "nobody", "Enter a valid email address"),
         ("mobile", "call me", "A telephone number"),
         ("wechat_userid", "@all", "account in WeChat Work"),
         ("quiet_start", "25:00", "Enter a valid time"),
-        ("quiet_start", "22:00", "Quiet hours need a begin and an end"),
+        ("timezone", "../../etc/passwd", "There is no such time zone"),
+        ("quiet_start", "22:00", "Quiet hours need both a beginning and an end"),
         ("language", "tlh", "Select a valid choice"),
     ],
 )
 def test_a_wrong_value_is_told_at_its_field_and_nothing_is_saved(as_olga, field, value, complaint):
     response = as_olga.post("/settings/", {**SETTINGS, field: value})
     assert complaint in response.content.decode()
+    assert not NotificationSettings.objects.exists()
+
+
+def test_quiet_hours_of_no_length_are_refused(as_olga):
+    response = as_olga.post(
+        "/settings/", {**SETTINGS, "quiet_start": "22:00", "quiet_end": "22:00"}
+    )
+    assert "Begin and end are the same." in response.content.decode()
     assert not NotificationSettings.objects.exists()
 
 

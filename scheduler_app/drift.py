@@ -1,0 +1,35 @@
+"""How a job differs from its file, and who made it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler_app import mirror
+from scheduler_app.models import ScheduledJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A field whose value in force is not the file's; `by`, `at` and `why` are empty where nobody changed it here."""
+
+    field: str
+    in_file: Any
+    in_force: Any
+    by: str = ""
+    at: datetime | None = None
+    why: str = ""
+
+
+def differences(job: ScheduledJob) -> list[Difference]:
+    return [
+        Difference(field=name, in_file=in_file, in_force=in_force, **_change(job, name))
+        for name, (in_file, in_force) in mirror.drift_of(job).items()
+    ]
+
+
+def _change(job: ScheduledJob, name: str) -> dict[str, Any]:
+    note = job.overrides.get(name, {})
+    at = datetime.fromisoformat(note["at"]) if note.get("at") else None
+    return {"by": note.get("by", ""), "at": at, "why": note.get("why", "")}
