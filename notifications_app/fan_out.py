@@ -152,7 +152,7 @@ def _resolve_rows(
     """The same people by the same channels, each behind the last firing that it was told."""
     told: dict[tuple[str, str], AlertNotification] = {}
     firings = AlertNotification.objects.filter(alert=alert, kind=NotificationKind.FIRE)
-    for firing in firings.select_for_update().select_related("recipient").order_by("pk"):
+    for firing in firings.select_for_update().order_by("pk"):
         key = (firing.recipient_key, firing.channel)
         before = told.get(key)
         if before is None or not _is_better(before, firing):
@@ -172,7 +172,7 @@ def _resolve_row(
         alert_id=firing.alert_id,
         occurrence=occurrence,
         kind=NotificationKind.RESOLVE,
-        recipient=firing.recipient,
+        recipient_id=firing.recipient_id,
         recipient_key=firing.recipient_key,
         recipient_name=firing.recipient_name,
         channel=firing.channel,

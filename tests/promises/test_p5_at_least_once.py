@@ -17,14 +17,14 @@ from tests.story import channels_env, make_person
 LONG = bool(os.environ.get("VIGIL_TEST_LONG"))
 KILLS = 20 if LONG else 3
 CONCURRENCY = 4
-PEOPLE = 400 if LONG else 60
+PEOPLE = 800 if LONG else 160
 
 pytestmark = pytest.mark.timeout(3000 if LONG else 300)
 
 
 @pytest.fixture
 def sink():
-    with SmtpSink(delay_s=0.1) as one:
+    with SmtpSink(delay_s=0.15) as one:
         yield one
 
 
