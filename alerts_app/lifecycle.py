@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from alerts_app.errors import AlertStateError, UnknownAlertError
 from alerts_app.intake import tell
@@ -72,11 +73,14 @@ def _resolve(
 def _lock(alert_id: int) -> AlertRecord:
     alert = AlertRecord.objects.select_for_update().filter(pk=alert_id).first()
     if alert is None:
-        raise UnknownAlertError(f"There is no alert {alert_id}.")
+        raise UnknownAlertError(_("There is no alert %(alert)s.") % {"alert": alert_id})
     return alert
 
 
 def _move(alert: AlertRecord, state: AlertState) -> None:
     if state not in MOVES.get(AlertState(alert.state), ()):
-        raise AlertStateError(f"Alert {alert.pk} is {alert.state} and cannot become {state}.")
+        facts = {"alert": alert.pk, "state": alert.state, "wanted": state}
+        raise AlertStateError(
+            _("Alert %(alert)s is %(state)s and cannot become %(wanted)s.") % facts
+        )
     alert.state = state

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from notifications_app import conf
 from notifications_app.channel_declaration import declaration_of
@@ -66,7 +67,8 @@ def open_channels(now: datetime) -> list[str]:
 def problem_of(state: ChannelState) -> str:
     """Why nothing can be sent by this channel; "" when it is up."""
     if not state.enabled:
-        return f"{state.channel} is switched off in the job file or the admin."
+        text = _("%(channel)s is switched off in the job file or the admin.")
+        return text % {"channel": state.channel}
     return registry.create(state.channel, conf.channel_options(state.channel)).problem()
 
 

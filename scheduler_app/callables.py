@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from scheduler_app import conf, jobfile
 from scheduler_app.errors import (
     CallableError,
@@ -38,19 +40,21 @@ def resolve(module: str, name: str) -> Function:
     names it, and CallableError when its module does not import or has no such function.
     """
     if not _is_allowed(module, name):
-        raise ForbiddenCallableError(
-            f"{module}.{name} is not named by the job file, nor is {module} in SCHEDULER_ALLOWED_MODULES."
+        text = _(
+            "%(module)s.%(name)s is not named by the job file, nor is %(module)s in SCHEDULER_ALLOWED_MODULES."
         )
+        raise ForbiddenCallableError(text % {"module": module, "name": name})
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:  # a module may do anything when it is imported
-        text = f"{module} cannot be imported: {type(error).__name__}: {error}"
-        raise CallableError(text) from error
+        facts = {"module": module, "error": f"{type(error).__name__}: {error}"}
+        raise CallableError(_("%(module)s cannot be imported: %(error)s") % facts) from error
     function = getattr(found, name, None)
     if function is None:
-        raise CallableError(f"{module} has no {name!r}.")
+        raise CallableError(_("%(module)s has no %(name)r.") % {"module": module, "name": name})
     if not callable(function):
-        raise CallableError(f"{module}.{name} is a {type(function).__name__}, not a function.")
+        facts = {"module": module, "name": name, "kind": type(function).__name__}
+        raise CallableError(_("%(module)s.%(name)s is a %(kind)s, not a function.") % facts)
     return function  # type: ignore[no-any-return]
 
 

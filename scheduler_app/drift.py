@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler_app import mirror
+from scheduler_app.mirror import FIELDS
 from scheduler_app.models import ScheduledJob
 
 
@@ -22,10 +22,19 @@ class Difference:
     why: str = ""
 
 
+def drift_of(job: ScheduledJob) -> dict[str, tuple[Any, Any]]:
+    """(value in the file, value in force) of each field that differs."""
+    return {
+        name: (job.file_values[name], getattr(job, name))
+        for name in FIELDS
+        if name in job.file_values and job.file_values[name] != getattr(job, name)
+    }
+
+
 def differences(job: ScheduledJob) -> list[Difference]:
     return [
         Difference(field=name, in_file=in_file, in_force=in_force, **_change(job, name))
-        for name, (in_file, in_force) in mirror.drift_of(job).items()
+        for name, (in_file, in_force) in drift_of(job).items()
     ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from scheduler_app import claims, epochs
 from scheduler_app.clock import db_now
@@ -186,10 +187,11 @@ def edit(
     with transaction.atomic():
         job = _lock_job(job_id)
         if revision is not None and job.revision != revision:
-            raise EditConflictError(
-                f"{job_id} was changed by somebody else in the meantime (revision {job.revision}): "
+            text = _(
+                "%(job)s was changed by somebody else in the meantime (revision %(revision)s): "
                 "look at the new values and try again."
             )
+            raise EditConflictError(text % {"job": job_id, "revision": job.revision})
         now = db_now()
         overrides = dict(job.overrides)
         for name, value in changes.items():
@@ -221,27 +223,22 @@ def reset(job_id: str, fields: Iterable[str] = (), *, by: str) -> ScheduledJob:
     return edit(job_id, {name: job.file_values[name] for name in names}, by=by, why="reset to file")
 
 
-def drift_of(job: ScheduledJob) -> dict[str, tuple[Any, Any]]:
-    """(value in the file, value in force) of each field that differs."""
-    return {
-        name: (job.file_values[name], getattr(job, name))
-        for name in FIELDS
-        if name in job.file_values and job.file_values[name] != getattr(job, name)
-    }
-
-
 def get(job_id: str) -> ScheduledJob:
     try:
         return ScheduledJob.objects.get(pk=job_id)
     except ScheduledJob.DoesNotExist:
-        raise UnknownJobError(f"There is no job {job_id!r}.") from None
+        raise _unknown(job_id) from None
 
 
 def _lock_job(job_id: str) -> ScheduledJob:
     jobs = _lock_jobs([job_id])
     if job_id not in jobs:
-        raise UnknownJobError(f"There is no job {job_id!r}.")
+        raise _unknown(job_id)
     return jobs[job_id]
+
+
+def _unknown(job_id: str) -> UnknownJobError:
+    return UnknownJobError(_("There is no job %(job)r.") % {"job": job_id})
 
 
 def _apply(job: ScheduledJob, changes: Mapping[str, Any], now: datetime, reason: str) -> None:

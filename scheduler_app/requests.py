@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from scheduler_app import callables, claims, mirror
 from scheduler_app.errors import ParameterError
 from scheduler_app.models import JobRun
@@ -19,7 +21,8 @@ def run_now(job_id: str, *, params: Mapping[str, Any] | None = None, requested_b
     """
     job = mirror.get(job_id)
     if job.state == JobState.ORPHANED:
-        raise ParameterError(f"{job_id} is no longer in {job.source}: there is nothing to call.")
+        text = _("%(job)s is no longer in %(source)s: there is nothing to call.")
+        raise ParameterError(text % {"job": job_id, "source": job.source})
     function = callables.resolve(job.module, job.callable)
     callables.check_parameters(function, job.args, {**job.kwargs, **(params or {})})
     return claims.request_run(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from scheduler_app import epochs, mirror, nodes
+from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
 from scheduler_app.jobfile import JobFile
 from scheduler_app.masking import mask
@@ -149,11 +150,10 @@ def _has_slots(job: ScheduledJob, now: datetime) -> bool:
 
 
 def _drift(job: ScheduledJob) -> Iterator[Finding]:
-    for name, (in_file, in_force) in mirror.drift_of(job).items():
-        facts = {"field": name, "file": _shown(in_file), "here": _shown(in_force)}
+    for one in differences(job):
+        facts = {"field": one.field, "file": _shown(one.in_file), "here": _shown(one.in_force)}
         text = _("%(field)s is %(here)s here, %(file)s in the file") % facts
-        change = job.overrides.get(name, {})
-        by = " ".join(filter(None, (change.get("by"), change.get("why"))))
+        by = " ".join(filter(None, (one.by, one.why)))
         yield Finding(kind="drift", job=job.pk, text=f"{text} ({by})." if by else f"{text}.")
 
 

@@ -20,6 +20,7 @@ from scheduler_app import cron_words, mirror, upcoming
 from scheduler_app.admin import job_actions, job_facts
 from scheduler_app.admin.base import Admin, mark
 from scheduler_app.clock import db_now
+from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
 from scheduler_app.forms import ScheduledJobForm
 from scheduler_app.models import LastRun, ScheduledJob
@@ -104,7 +105,7 @@ class ScheduledJobAdmin(Admin):
 
     @admin.display(description=_("drift"))
     def drift_badge(self, job: ScheduledJob) -> str:
-        count = len(mirror.drift_of(job))
+        count = len(drift_of(job))
         return f"≠ {count}" if count else ""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -13,6 +13,7 @@ from scheduler_app import mirror, upcoming
 from scheduler_app.api.inputs import Input
 from scheduler_app.api.outputs import Masked, MaskedJSON, shown, word
 from scheduler_app.api.paging import Limit, Page
+from scheduler_app.drift import drift_of
 from scheduler_app.models import ScheduledJob
 from scheduler_app.selectors import JobFigures, JobLine
 from scheduler_app.states import JobState, RunState, Severity
@@ -116,7 +117,7 @@ class JobDetailShape(JobShape):
                 "in_force": shown(in_force, name),
                 **_note(line.job.overrides.get(name, {})),
             }
-            for name, (in_file, in_force) in mirror.drift_of(line.job).items()
+            for name, (in_file, in_force) in drift_of(line.job).items()
         ]
 
     def get_overrides(self, line: JobLine) -> dict[str, dict[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_app import jobfile, mirror
+from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError, StaleFileError, UnknownJobError
 from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.states import JobState, RunState
@@ -42,7 +43,7 @@ def test_admin_change_survives_a_sync_and_is_drift():
     job = ScheduledJob.objects.get()
     assert report.drift == {"nightly": ["cron"]}
     assert job.cron == "0 3 * * *"
-    assert mirror.drift_of(job) == {"cron": ("0 4 * * *", "0 3 * * *")}
+    assert drift_of(job) == {"cron": ("0 4 * * *", "0 3 * * *")}
     assert job.overrides["cron"]["by"] == "olga"
 
 

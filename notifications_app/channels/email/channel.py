@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from notifications_app import conf
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.channels.email.connection import Connection
@@ -29,12 +31,14 @@ class EmailChannel(Channel):
 
     def problem(self) -> str:
         if not self.options.get("ENABLED"):
-            return "EMAIL is switched off: set EMAIL_ENABLED=true and the other EMAIL_ variables."
+            return _(
+                "EMAIL is switched off: set EMAIL_ENABLED=true and the other EMAIL_ variables."
+            )
         needed = ("SMTP_SERVER", "FROM")
         if missing := [f"EMAIL_{name}" for name in needed if not self.options.get(name)]:
-            return f"EMAIL is not configured: set {' and '.join(missing)}."
+            return _("EMAIL is not configured: set %(names)s.") % {"names": " and ".join(missing)}
         if str(self.options.get("USE_TLS", "auto")).lower() not in TLS_WORDS:
-            return "EMAIL_USE_TLS has to be auto, true, false or ssl."
+            return _("EMAIL_USE_TLS has to be auto, true, false or ssl.")
         try:
             sender_of(str(self.options["FROM"]))
         except ValueError as error:

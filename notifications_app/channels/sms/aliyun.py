@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from notifications_app import http_client
 from notifications_app.channels.sms.gateway import Receipt, SmsGateway
 from notifications_app.errors import (
@@ -57,7 +59,8 @@ class AliyunGateway(SmsGateway):
 
     def problem(self) -> str:
         missing = [f"SMS_{name}" for name in NEEDED if not self._options[name]]
-        return f"SMS is not configured: set {', '.join(missing)}." if missing else ""
+        text = _("SMS is not configured: set %(names)s.") % {"names": ", ".join(missing)}
+        return text if missing else ""
 
     def send(
         self, mobile: str, params: Mapping[str, str], *, message_id: str, timeout_s: float

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from notifications_app import conf
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.channels.sms.aliyun import AliyunGateway
@@ -29,7 +31,7 @@ class SmsChannel(Channel):
 
     def problem(self) -> str:
         if not self.options.get("ENABLED"):
-            return "SMS is switched off: set SMS_ENABLED=true and the other SMS_ variables."
+            return _("SMS is switched off: set SMS_ENABLED=true and the other SMS_ variables.")
         return self._gateway.problem()
 
     def address(self, person: Person) -> str:

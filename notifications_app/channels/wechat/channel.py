@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.utils.translation import gettext as _
+
 from notifications_app import conf, http_client
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.channels.wechat.errcodes import PAUSE_S, error_of
@@ -38,9 +40,10 @@ class WechatChannel(Channel):
 
     def problem(self) -> str:
         if not self.options.get("ENABLED"):
-            return "WECHAT is switched off: set WECHAT_ENABLED=true and WECHAT_WEBHOOK_URL."
+            return _("WECHAT is switched off: set WECHAT_ENABLED=true and WECHAT_WEBHOOK_URL.")
         if urlsplit(self._url).scheme not in ("http", "https") or not _key(self._url):
-            return f"WECHAT_WEBHOOK_URL has to be the robot's whole address, like {EXAMPLE}"
+            text = _("WECHAT_WEBHOOK_URL has to be the robot's whole address, like %(example)s")
+            return text % {"example": EXAMPLE}
         return ""
 
     def address(self, person: Person) -> str:
