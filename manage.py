@@ -13,6 +13,8 @@ HOME = Path(__file__).resolve().parent
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
+        from django.conf import settings
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
     except ImportError:
         python = HOME / ".venv/bin/python"
@@ -22,6 +24,10 @@ def main() -> None:
             else "run scripts/run once: it makes .venv"
         )
         sys.exit(f"{sys.executable} has no Django: {hint}")
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings, whose faults are told in one line
+    except (ImproperlyConfigured, ValueError) as error:
+        sys.exit(f"The settings: {error}")
     execute_from_command_line(sys.argv)
 
 

@@ -52,8 +52,8 @@ def _storeys(postgres_url: str) -> tuple[Storey, ...]:
     return (
         Storey(name="unit and integration, SQLite", paths=("tests/unit", "tests/integration")),
         Storey(
-            name="integration and promises, PostgreSQL",
-            paths=("tests/integration", "tests/promises"),
+            name="integration, promises and the story, PostgreSQL",
+            paths=("tests/integration", "tests/promises", "tests/acceptance/test_story.py"),
             database_url=postgres_url,
         ),
         Storey(name="acceptance", paths=("tests/acceptance",)),

@@ -23,10 +23,8 @@ ERROR = "ConnectionError: warehouse.example.com:5432 did not answer within 30 s"
 
 
 @pytest.fixture
-def site(request, settings, tmp_path, client):
+def site(live_server, client):
     """A site with two jobs, one failing, an alert and what was told of it; `site.session` is its admin's."""
-    settings.STATIC_ROOT = str(tmp_path)  # WhiteNoise warns of a folder that is not there
-    live_server = request.getfixturevalue("live_server")
     admin = factories.make_user("admin", is_staff=True)
     factories.sync(
         factories.declaration("nightly_export_of_everything", owner="olga"),

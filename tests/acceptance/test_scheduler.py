@@ -232,3 +232,30 @@ def test_run_job_refuses_parameters_that_the_callable_does_not_take(site):
     assert process.wait() == 2
     assert "colour" in process.err
     assert not JobRun.objects.exists()
+
+
+def test_second_record_is_there_without_the_first(site, ended, wait_until):
+    site.env["DJANGO_SETTINGS_MODULE"] = "tests.mute_settings"
+    site.declare(declaration("good", cron=NEVER))
+    site.scheduler()
+    run = ended(run_now("good"))
+    (record,) = wait_until(lambda: list(site.logged("job_completed")))
+    assert (record["run_id"], record["outcome"]) == (run.pk, "SUCCESS")
+    assert not list(site.logged("job_run_start", "job_run_success"))
+
+
+def test_file_that_breaks_while_it_runs_is_told_and_the_last_good_one_stays(site, wait_until):
+    site.env |= {"JOB_FILE": "team_jobs", "PYTHONPATH": str(site.folder)}
+    path = site.folder / "team_jobs.py"
+    good = f"JOBS = [{declaration('beat', cron='every 1 s')!r}]\n"
+    path.write_text(good)
+    site.scheduler()
+    path.write_text("JOBS = [}\n")
+    (record,) = wait_until(lambda: list(site.logged("job_file_broken")))
+    assert "line 1" in record["error"]
+    wait_until(lambda: Node.objects.filter(file_problem__contains="line 1").exists())
+    count = len(states("beat"))
+    wait_until(lambda: len(states("beat")) > count)
+    path.write_text(good.replace("every 1 s", "every 2 s"))
+    wait_until(lambda: ScheduledJob.objects.get(pk="beat").cron == "every 2 s")
+    wait_until(lambda: not Node.objects.exclude(file_problem="").exists())
