@@ -1,112 +1,185 @@
-"""The one way to a gateway over HTTP."""
+"""The one module that speaks HTTP to gateways, and the only one that imports httpx.
+
+Each call has a connection of its own: a kept one that its peer has just closed would leave it open whether the request
+arrived. No URL shows in an error or a log, as some gateways have their secret in it.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import logging
+import socket
+import ssl
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from notifications_app.errors import ConfigurationError, DeliveryError, UnknownOutcomeError
-from scheduler_app.masking import mask
-
-ANSWER_LIMIT_BYTES = 65_536
-NOTHING_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
+from notifications_app.channels.deadline import cut_off_after
+from notifications_app.channels.loopback import is_loopback
+from notifications_app.errors import (
+    ConfigurationError,
+    DeliveryError,
+    ThrottledError,
+    UnknownOutcomeError,
 )
+from scheduler_app.masking import mask
+from scheduler_app.texts import clean, cut_line
+
+BODY_LIMIT_BYTES = 65_536
+LONGEST_PAUSE_S = 3600.0
+
+# httpx logs every URL it calls, with the keys and the mobile numbers in it
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+_WRONG = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a gateway answered, its first 64 KiB; `elapsed_ms` from the first byte sent to the last one read."""
+    """What came back, whatever its status. `headers` have lower-case names; `text` ends after 64 KiB."""
 
     status: int
     text: str
-    headers: Mapping[str, str]
-    elapsed_ms: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    elapsed_ms: float = 0.0
 
-    def json(self) -> dict[str, Any] | None:
-        """The answer as a JSON object; None when it is none."""
+    def json_object(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None when it is anything else."""
         try:
-            found = json.loads(self.text)
-        except ValueError:
+            value = json.loads(self.text)
+        except (ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """`Retry-After` in seconds, at most a day; dates are not understood."""
-        value = self.headers.get("retry-after", "")
-        return min(float(value), 86_400.0) if value.isdecimal() else None
+        return value if isinstance(value, dict) else None
 
 
 def post(
     url: str,
     *,
-    timeout_s: float,
     json: Any = None,
     data: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    timeout_s: float,
 ) -> Answer:
-    """POST and read the answer within `timeout_s`; redirects are not followed.
+    """POST `json` or the form `data`, and return the answer within `timeout_s` (name resolution not counted).
 
-    Raises DeliveryError when nothing left this machine, UnknownOutcomeError when something did and no answer came back.
+    Follows no redirect. A proxy of the environment is used, but never for this machine. Raises DeliveryError when the
+    request did not leave, UnknownOutcomeError when it did (or may have) and no whole answer came back, and
+    ConfigurationError for a URL or a header that cannot be used.
     """
-    deadline_s = time.monotonic() + timeout_s
-    begin_s = time.perf_counter()
+    host = _host(url)
+    began_s = time.monotonic()
+    wire = _Wire()
     try:
         with (
-            _client(url, timeout_s) as client,
-            client.stream("POST", url, json=json, data=data, headers=headers) as response,
+            cut_off_after(timeout_s, wire.socket) as over,
+            _client(host, timeout_s) as client,
+            client.stream(
+                "POST", url, json=json, data=data, headers=headers, extensions={"trace": wire}
+            ) as response,
         ):
-            body = _read(response, deadline_s)
-    except NOTHING_LEFT as error:
-        raise DeliveryError(f"The gateway cannot be reached: {mask(str(error))}.") from error
-    except (httpx.HTTPError, httpx.StreamError) as error:
-        what = mask(str(error)) or type(error).__name__
-        raise UnknownOutcomeError(f"The gateway did not answer: {what}.") from error
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise ConfigurationError("The gateway's address is no valid URL.") from error
-    return Answer(
-        status=response.status_code,
-        text=body.decode("utf-8", "replace"),
-        headers=response.headers,
-        elapsed_ms=(time.perf_counter() - begin_s) * 1000,
-    )
+            body = _read(response)
+            if over.is_set():
+                # a body without a length seems whole when its connection is cut
+                raise httpx.ReadTimeout("cut off")
+    except (*_WRONG, httpx.InvalidURL, UnicodeError) as error:
+        raise ConfigurationError(f"The request cannot be made: {_words(error)}") from None
+    except _NOT_SENT as error:
+        raise DeliveryError(f"No connection to {host}: {_words(error)}") from None
+    except httpx.HTTPError as error:
+        why = f"no answer within {timeout_s:.0f} s" if over.is_set() else _words(error)
+        text = f"{host} took the request and gave no verdict ({why}): it may have arrived."
+        raise UnknownOutcomeError(text) from None
+    elapsed_ms = (time.monotonic() - began_s) * 1000
+    text = clean(body.decode("utf-8", "replace"))
+    found = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, text=text, headers=found, elapsed_ms=elapsed_ms)
 
 
-def _client(url: str, timeout_s: float) -> httpx.Client:
-    """Without kept connections: one that the gateway closed meanwhile would look like an unknown outcome.
+def refusal(answer: Answer, gateway: str) -> DeliveryError | None:
+    """What the status of an answer without a verdict in its body means; None for 2xx."""
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    kept = mask(answer.text)
+    code = f"HTTP {status}"
+    text = f"{gateway} answered {code}: {cut_line(kept, 200) or 'nothing'}"
+    wait_s = _retry_after_s(answer)
+    if status == 429 or (status == 503 and wait_s):
+        return ThrottledError(text, retry_after_s=wait_s, code=code, answer=kept)
+    if status < 400 or status in (404, 405, 410):
+        return ConfigurationError(f"{text} (is the URL right?)", code=code, answer=kept)
+    return DeliveryError(text, code=code, answer=kept)
 
-    Proxies of the environment are used, but not for this machine itself.
-    """
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(timeout=timeout_s, limits=limits, trust_env=not _is_here(url))
+
+class _Wire:
+    """Follows which stream httpcore talks on: TLS and proxies put a new one over the first."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+
+    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._stream = info["return_value"]
+
+    def socket(self) -> socket.socket | None:
+        found = self._stream.get_extra_info("socket") if self._stream else None
+        return found if isinstance(found, socket.socket) else None
 
 
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _client(host: str, timeout_s: float) -> httpx.Client:
+    # a third for each of TCP, the proxy's TLS and TLS, so that a stream exists before the time is over
+    timeout = httpx.Timeout(timeout_s, connect=timeout_s / 3)
+    headers = {"Accept-Encoding": "identity", "User-Agent": "Vigil"}
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return httpx.Client(
+            verify=_tls(), trust_env=not is_loopback(host), timeout=timeout, headers=headers
+        )
+    except (ImportError, ValueError) as error:
+        text = f"The proxy of the environment cannot be used: {_words(error)}"
+        raise ConfigurationError(text) from None
 
 
-def _read(response: httpx.Response, deadline_s: float) -> bytes:
-    body = b""
-    for chunk in response.iter_bytes():
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _read(response: httpx.Response) -> bytes:
+    """The body as it came over the wire (no decompression: a small one can grow without bounds), at most 64 KiB."""
+    body = bytearray()
+    for chunk in response.iter_raw():
         body += chunk
-        if len(body) >= ANSWER_LIMIT_BYTES:
+        if len(body) >= BODY_LIMIT_BYTES:
             break
-        if time.monotonic() > deadline_s:
-            raise httpx.ReadTimeout("the answer took too long")
-    return body[:ANSWER_LIMIT_BYTES]
+    return bytes(body[:BODY_LIMIT_BYTES])
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        raise ConfigurationError("The URL of the gateway cannot be read.") from None
+
+
+def _words(error: Exception) -> str:
+    return cut_line(mask(f"{type(error).__name__} {error}".strip()), 200)
+
+
+def _retry_after_s(answer: Answer) -> float | None:
+    """The header Retry-After in seconds, between 1 and an hour; None without one that can be read."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        wait_s = float(value)
+    else:
+        try:
+            wait_s = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(wait_s, 1.0), LONGEST_PAUSE_S)

@@ -1,178 +1,181 @@
-"""One kept SMTP connection: opened when needed, opened anew when it is old, used by one thread."""
+"""One connection to the mail server, kept over several messages. Every way in which it can fail has its error."""
 
 from __future__ import annotations
 
-import contextlib
-import re
 import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from email.message import EmailMessage
-from typing import Any
+from functools import cache
 
-from notifications_app.channels.email.replies import error_of
+from notifications_app.channels.email.options import EmailOptions, Tls
+from notifications_app.channels.email.replies import Stage, error_for
+from notifications_app.channels.loopback import is_loopback
 from notifications_app.errors import ConfigurationError, DeliveryError, UnknownOutcomeError
 from scheduler_app.masking import mask
+from scheduler_app.texts import cut_line
 
 MOST_MESSAGES = 50
-LONGEST_IDLE_S = 30.0
-SSL_PORT, STARTTLS_PORT = 465, 587
-LOCAL = ("localhost", "127.0.0.1", "::1")
-LEADING_DOT = re.compile(rb"(?m)^\.")
+MOST_IDLE_S = 30.0
+"""Providers end a connection that is used longer, or idle longer, than about this."""
+CHECK_S = 5.0
 
 
 class Connection:
-    """`options` are those of the channel EMAIL. Every call ends by `deadline_s` of the monotonic clock."""
+    """Ask `is_fresh` before each use, and `open` it where it is not. For one thread at a time."""
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
+    def __init__(self, options: EmailOptions) -> None:
         self._options = options
         self._smtp: smtplib.SMTP | None = None
         self._sent = 0
         self._used_s = 0.0
 
-    def send(self, mail: EmailMessage, sender: str, recipient: str, deadline_s: float) -> str:
-        """Returns the server's words of acceptance. Raises DeliveryError."""
+    def socket(self) -> socket.socket | None:
+        return self._smtp.sock if self._smtp else None
+
+    def is_fresh(self) -> bool:
+        """Whether the connection is there, not too old, and the server still answers on it."""
+        idle_s = time.monotonic() - self._used_s
+        smtp = self._smtp
+        if smtp is None or smtp.sock is None or self._sent >= MOST_MESSAGES or idle_s > MOST_IDLE_S:
+            return False
         try:
-            smtp = self._ready(deadline_s)
-            self._ask(smtp, deadline_s, lambda: smtp.mail(sender), "sender")
-            self._ask(smtp, deadline_s, lambda: smtp.rcpt(recipient), "recipient")
-            self._ask(smtp, deadline_s, lambda: smtp.docmd("DATA"), "data", good=(354,))
-            answer = self._hand_over(smtp, mail.as_bytes(), deadline_s)
-        except UnknownOutcomeError:
+            smtp.sock.settimeout(CHECK_S)
+            return smtp.rset()[0] == 250
+        except (smtplib.SMTPException, OSError):
+            return False
+
+    def open(self, timeout_s: float) -> None:
+        """Connect anew, make it private, log in. `timeout_s` holds for each read. Raises DeliveryError."""
+        self.close()
+        try:
+            self._open(timeout_s)
+        except smtplib.SMTPResponseException as error:
             self.close()
-            raise
+            raise error_for(Stage.GREETING, error.smtp_code, _text(error.smtp_error)) from error
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            raise _not_connected(self._options, error) from error
+        except UnicodeError as error:
+            self.close()
+            raise ConfigurationError("EMAIL_SMTP_SERVER is not the name of a host.") from error
         except DeliveryError:
-            self._begin_anew(deadline_s)
-            raise
-        except (OSError, smtplib.SMTPException) as error:
             self.close()
-            raise DeliveryError(f"The mail server cannot be used: {mask(str(error))}.") from error
+            raise
+        self._sent, self._used_s = 0, time.monotonic()
+
+    def send(self, recipient: str, data: bytes, timeout_s: float) -> tuple[int, str]:
+        """Hand in `data` (as DATA wants it) for one `recipient`; returns the reply. Raises DeliveryError."""
+        smtp = self._smtp
+        assert smtp is not None
+        assert smtp.sock is not None
+        smtp.sock.settimeout(timeout_s)
         self._sent += 1
+        try:
+            _expect(Stage.SENDER, smtp.mail(self._options.sender))
+            _expect(Stage.RECIPIENT, smtp.rcpt(recipient))
+            _expect(Stage.MESSAGE, smtp.docmd("DATA"), wanted=3)
+            smtp.send(data)
+        except (smtplib.SMTPException, OSError) as error:
+            text = (
+                f"The mail server ended the connection before it had the message: {_words(error)}"
+            )
+            raise DeliveryError(text) from error
+        try:
+            reply = smtp.getreply()
+        except (smtplib.SMTPException, OSError) as error:
+            text = f"The mail server has the message and gave no verdict: {_words(error)}"
+            raise UnknownOutcomeError(text) from error
         self._used_s = time.monotonic()
-        return answer
+        return _expect(Stage.MESSAGE, reply)
 
     def close(self) -> None:
+        """Without a farewell: QUIT could wait for a server that hangs, and nothing depends on it."""
         if self._smtp is not None:
-            with contextlib.suppress(OSError, smtplib.SMTPException):
-                _limit(self._smtp, time.monotonic() + 1.0)
-                self._smtp.quit()
             self._smtp.close()
             self._smtp = None
 
-    def _ready(self, deadline_s: float) -> smtplib.SMTP:
-        idle_s = time.monotonic() - self._used_s
-        if self._smtp and (self._sent >= MOST_MESSAGES or idle_s > LONGEST_IDLE_S):
-            self.close()
-        if self._smtp and not self._answers(self._smtp, deadline_s):
-            self.close()
-        if self._smtp is None:
-            self._smtp = self._open(deadline_s)
-            self._sent = 0
-        return self._smtp
+    def _open(self, timeout_s: float) -> None:
+        self._smtp = smtp = _client(self._options, timeout_s)
+        _expect(Stage.GREETING, smtp.connect(self._options.host, self._options.port))
+        smtp.ehlo_or_helo_if_needed()
+        self._make_private(smtp)
+        self._log_in(smtp)
 
-    def _answers(self, smtp: smtplib.SMTP, deadline_s: float) -> bool:
-        """Whether the server still listens: nothing is lost by asking before there is something to lose."""
-        try:
-            _limit(smtp, deadline_s)
-            return smtp.noop()[0] == 250
-        except (OSError, smtplib.SMTPException):
-            return False
-
-    def _open(self, deadline_s: float) -> smtplib.SMTP:
-        host, port = str(self._options["SMTP_SERVER"]), int(self._options.get("SMTP_PORT") or 587)
-        mode = _mode(str(self._options.get("USE_TLS", "auto")).lower(), port)
-        context = ssl.create_default_context(cafile=self._options.get("CA_FILE") or None)
-        timeout_s = max(deadline_s - time.monotonic(), 0.1)
-        smtp = (
-            smtplib.SMTP_SSL(host, port, timeout=timeout_s, context=context)
-            if mode == "ssl"
-            else smtplib.SMTP(host, port, timeout=timeout_s)
-        )
-        try:
-            smtp.ehlo()
-            if mode == "starttls" or (mode == "offered" and smtp.has_extn("starttls")):
-                smtp.starttls(context=context)
-                smtp.ehlo()
-            self._log_in(smtp, host)
-        except (DeliveryError, OSError, smtplib.SMTPException):
-            smtp.close()
-            raise
-        return smtp
-
-    def _log_in(self, smtp: smtplib.SMTP, host: str) -> None:
-        user, password = self._options.get("USERNAME"), self._options.get("PASSWORD")
-        if not user:
+    def _make_private(self, smtp: smtplib.SMTP) -> None:
+        wish = self._options.tls
+        if wish in (Tls.SSL, Tls.NONE):
             return
-        if not isinstance(smtp.sock, ssl.SSLSocket) and host not in LOCAL:
-            raise ConfigurationError(
-                f"{host} offers no encryption, and the password does not go over plain text: "
-                "set EMAIL_SMTP_PORT and EMAIL_USE_TLS to what the provider says."
+        if smtp.has_extn("starttls"):
+            _expect(Stage.GREETING, smtp.starttls(context=trust(self._options.ca_file)))
+            smtp.ehlo_or_helo_if_needed()
+        elif wish is Tls.STARTTLS:
+            where = f"{self._options.host}:{self._options.port}"
+            text = f"{where} offers no STARTTLS: set EMAIL_USE_TLS=ssl (usual on port 465) or false"
+            raise ConfigurationError(text)
+
+    def _log_in(self, smtp: smtplib.SMTP) -> None:
+        options = self._options
+        if not options.username:
+            return
+        if not isinstance(smtp.sock, ssl.SSLSocket) and not is_loopback(options.host):
+            text = (
+                f"The password is not sent to {options.host} over a connection that others can read:"
+                " set EMAIL_USE_TLS to true or ssl"
             )
+            raise ConfigurationError(text)
         try:
-            smtp.login(str(user), str(password))
-        except smtplib.SMTPResponseException as error:
-            text = _text(error.smtp_error)
-            raise error_of(error.smtp_code, text, stage="login") from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise ConfigurationError(
-                f"{host} offers no login: leave EMAIL_USERNAME empty."
-            ) from error
-
-    def _ask(
-        self,
-        smtp: smtplib.SMTP,
-        deadline_s: float,
-        command: Callable[[], tuple[int, bytes]],
-        stage: str,
-        good: tuple[int, ...] = (250, 251),
-    ) -> None:
-        _limit(smtp, deadline_s)
-        code, words = command()
-        if code not in good:
-            raise error_of(code, _text(words), stage=stage)
-
-    def _hand_over(self, smtp: smtplib.SMTP, payload: bytes, deadline_s: float) -> str:
-        """The message itself, after which silence means that nobody knows."""
-        body = LEADING_DOT.sub(b"..", payload.rstrip(b"\r\n")) + b"\r\n.\r\n"
-        try:
-            _limit(smtp, deadline_s)
-            smtp.send(body)
-            code, words = smtp.getreply()
-        except (OSError, smtplib.SMTPServerDisconnected) as error:
-            text = f"The mail server was given the message and did not answer: {mask(str(error))}."
-            raise UnknownOutcomeError(text) from error
-        if code != 250:
-            raise error_of(code, _text(words), stage="data")
-        return f"{code} {mask(_text(words))}"
-
-    def _begin_anew(self, deadline_s: float) -> None:
-        """Forget a message that was refused; a server that does not go along is left."""
-        if self._smtp is None:
-            return
-        try:
-            _limit(self._smtp, deadline_s)
-            if self._smtp.rset()[0] == 250:
-                self._used_s = time.monotonic()
-                return
-        except (OSError, smtplib.SMTPException):
-            pass
-        self.close()
+            smtp.login(options.username, options.password)
+        except smtplib.SMTPAuthenticationError as error:
+            raise error_for(Stage.LOGIN, error.smtp_code, _text(error.smtp_error)) from None
+        except (smtplib.SMTPNotSupportedError, UnicodeError) as error:
+            raise ConfigurationError(f"No login is possible: {_words(error)}") from None
 
 
-def _mode(wanted: str, port: int) -> str:
-    if wanted == "auto":
-        return {SSL_PORT: "ssl", STARTTLS_PORT: "starttls"}.get(port, "offered")
-    if wanted == "ssl":
-        return "ssl"
-    return "starttls" if wanted in ("true", "1", "yes", "on", "starttls") else "plain"
+@cache
+def trust(ca_file: str) -> ssl.SSLContext:
+    """Certificates are checked, against `ca_file` or the system's authorities. Raises ConfigurationError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:
+        raise ConfigurationError(f"EMAIL_CA_FILE cannot be used: {_words(error)}") from error
 
 
-def _limit(smtp: smtplib.SMTP, deadline_s: float) -> None:
-    if isinstance(smtp.sock, socket.socket):
-        smtp.sock.settimeout(max(deadline_s - time.monotonic(), 0.1))
+def _client(options: EmailOptions, timeout_s: float) -> smtplib.SMTP:
+    # the default name in EHLO asks the DNS, which may take longer than the whole message
+    name = socket.gethostname() or "localhost"
+    if options.tls is Tls.SSL:
+        context = trust(options.ca_file)
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+            local_hostname=name, timeout=timeout_s, context=context
+        )
+    else:
+        smtp = smtplib.SMTP(local_hostname=name, timeout=timeout_s)
+    # the certificate is checked for it; smtplib sets it only where its constructor connects
+    smtp._host = options.host  # type: ignore[attr-defined]
+    return smtp
 
 
-def _text(words: bytes | str) -> str:
-    return words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+def _expect(stage: Stage, reply: tuple[int, bytes | str], wanted: int = 2) -> tuple[int, str]:
+    code, said = reply[0], _text(reply[1])
+    if code // 100 != wanted:
+        raise error_for(stage, code, said)
+    return code, said
+
+
+def _not_connected(options: EmailOptions, error: Exception) -> DeliveryError:
+    where = f"{options.host}:{options.port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"The certificate of {where} is not trusted ({_words(error)}): set EMAIL_CA_FILE"
+        return ConfigurationError(text)
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return ConfigurationError(f"{where} does not begin with TLS: set EMAIL_USE_TLS=true")
+    return DeliveryError(f"No connection to the mail server {where}: {_words(error)}")
+
+
+def _text(said: bytes | str) -> str:
+    return said if isinstance(said, str) else said.decode("utf-8", "replace")
+
+
+def _words(error: Exception) -> str:
+    return cut_line(mask(str(error) or type(error).__name__), 200)

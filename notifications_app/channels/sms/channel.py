@@ -1,72 +1,98 @@
-"""Text messages: short, paid, and never sent twice."""
+"""Text messages, by whichever gateway is configured (today Aliyun's)."""
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
 from notifications_app import conf
 from notifications_app.channels.base import Channel, Message, Outcome, Person
+from notifications_app.channels.configuration import lacking, setting
+from notifications_app.channels.mobile import normalise
 from notifications_app.channels.sms.aliyun import AliyunGateway
-from notifications_app.channels.sms.gateway import SmsGateway
-from notifications_app.errors import DeliveryError, MissingAddressError
-from scheduler_app.texts import cut_line
+from notifications_app.channels.sms.gateway import Accepted, SmsGateway
+from notifications_app.channels.sms.template import params
+from notifications_app.errors import DeliveryError, MissingAddressError, PermanentError
+from scheduler_app.masking import add_secret
 
-PARAM_LIMIT = 35
-NOT_IN_PARAMS = re.compile(r"https?://\S+|\b\d{1,3}(?:\.\d{1,3}){3}\b|[【】\[\]<>{}$]")
-"""Addresses and brackets, for which Aliyun refuses a message (isv.PARAM_NOT_SUPPORT_URL)."""
-SEPARATORS = re.compile(r"[\s().-]")
+NEEDED = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SIGN_NAME", "TEMPLATE_CODE")
+ENDPOINT = "https://dysmsapi.aliyuncs.com"
+LEAST_S = 1.0
+"""With less time left nothing is begun."""
 
 
 class SmsChannel(Channel):
+    """One text message for each notification. Each is paid, so one that may have been sent is not sent again."""
+
     name = "SMS"
-    resends_unknown = False
+    resends_unknown: ClassVar[bool] = False
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
-        self._gateway: SmsGateway = AliyunGateway(options)
+        add_secret(setting(options, "ACCESS_KEY_SECRET"))
+        self._gateway = _gateway(options)
 
     def problem(self) -> str:
-        if not self.options.get("ENABLED"):
-            return _("SMS is switched off: set SMS_ENABLED=true and the other SMS_ variables.")
-        return self._gateway.problem()
+        if found := lacking(self.name, self.options, NEEDED):
+            return found
+        if not _is_url(_endpoint(self.options)):
+            return _("SMS_ENDPOINT is not a URL: write %(example)s") % {"example": ENDPOINT}
+        return ""
 
     def address(self, person: Person) -> str:
-        """Digits alone: without +86 at home, with the country code abroad."""
-        digits = SEPARATORS.sub("", person.mobile).removeprefix("+86")
-        if not digits:
-            raise MissingAddressError(f"no mobile set for {person.name}")
-        return digits.removeprefix("+")
+        mobile = person.mobile.strip()
+        if not mobile:
+            raise MissingAddressError(_("no mobile set for %(name)s") % {"name": person.name})
+        return normalise(mobile) or mobile
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        return [self._send_one(message) for message in messages]
+        deadline_s = time.monotonic() + conf.get().SEND_DEADLINE_S
+        return [self._send_one(message, deadline_s) for message in messages]
 
-    def _send_one(self, message: Message) -> Outcome:
+    def _send_one(self, message: Message, deadline_s: float) -> Outcome:
+        began_s = time.monotonic()
+        error: DeliveryError | None = None
+        code = answer = ""
         try:
-            receipt = self._gateway.send(
-                self.address(message.person),
-                params_of(message),
-                message_id=message.id,
-                timeout_s=conf.get().SEND_DEADLINE_S,
-            )
-        except DeliveryError as error:
-            return Outcome(message_id=message.id, error=error)
+            accepted = self._accepted(message, deadline_s - began_s)
+            code, answer = accepted.code, accepted.answer
+        except DeliveryError as caught:
+            error = caught
+        gateway_ms = (time.monotonic() - began_s) * 1000
         return Outcome(
-            message_id=message.id,
-            gateway_ms=receipt.gateway_ms,
-            code=receipt.code,
-            answer=receipt.answer,
+            message_id=message.id, error=error, gateway_ms=gateway_ms, code=code, answer=answer
         )
 
+    def _accepted(self, message: Message, left_s: float) -> Accepted:
+        if left_s < LEAST_S:
+            raise DeliveryError("No time was left for this message.")
+        mobile = normalise(message.person.mobile)
+        if not mobile:
+            raise PermanentError(f"The mobile of {message.person.name} is not a number.")
+        return self._gateway.send(mobile, params(message), message.id, timeout_s=left_s)
 
-def params_of(message: Message) -> dict[str, str]:
-    """What the template may use: `${title}`, `${severity}` and `${time}` (UTC)."""
-    title = cut_line(NOT_IN_PARAMS.sub(" ", message.subject), PARAM_LIMIT)
-    return {
-        "title": title,
-        "severity": message.severity,
-        "time": f"{message.happened_at:%m-%d %H:%M}",
-    }
+
+def _gateway(options: Mapping[str, Any]) -> SmsGateway:
+    return AliyunGateway(
+        endpoint=_endpoint(options),
+        key_id=setting(options, "ACCESS_KEY_ID"),
+        key_secret=setting(options, "ACCESS_KEY_SECRET"),
+        sign_name=setting(options, "SIGN_NAME"),
+        template_code=setting(options, "TEMPLATE_CODE"),
+    )
+
+
+def _endpoint(options: Mapping[str, Any]) -> str:
+    return setting(options, "ENDPOINT") or ENDPOINT
+
+
+def _is_url(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

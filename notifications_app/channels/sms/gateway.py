@@ -1,4 +1,4 @@
-"""The border to a company that sends text messages."""
+"""What a provider of text messages has to offer. Write one for another provider and name it in channel.py."""
 
 from __future__ import annotations
 
@@ -8,26 +8,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What the gateway said of a message that it accepted."""
+class Accepted:
+    """The provider took the message: its own code and answer, without secrets."""
 
     code: str
     answer: str
-    gateway_ms: float
 
 
 class SmsGateway(ABC):
-    """To use another company write a subclass and name it in channel.py."""
-
-    @abstractmethod
-    def problem(self) -> str:
-        """Which settings are missing; "" when there is all that it needs."""
+    """A provider that fills its approved template with parameters."""
 
     @abstractmethod
     def send(
-        self, mobile: str, params: Mapping[str, str], *, message_id: str, timeout_s: float
-    ) -> Receipt:
-        """Send the template with `params` to one `mobile`. `message_id` comes back in the delivery report.
+        self, mobile: str, params: Mapping[str, str], message_id: str, *, timeout_s: float
+    ) -> Accepted:
+        """Send one message to `mobile` (digits only). `message_id` is shown in the provider's receipt.
 
-        Raises DeliveryError, by the verdict in the answer's body; UnknownOutcomeError when it may have been taken.
+        Raises DeliveryError when it was refused, UnknownOutcomeError when it may have been sent (and paid).
         """

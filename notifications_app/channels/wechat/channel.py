@@ -1,122 +1,122 @@
-"""The group robot of WeChat Work: one post for one alert, which mentions the people whom it concerns.
-
-Source of the protocol: developer.work.weixin.qq.com/document/path/99110 (text at most 2048 bytes; HTTP 200 also for a
-refusal, so that `errcode` decides; the key in the address is the only secret).
-"""
+"""Group robot of WeChat Work (today's name there: message push)."""
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from django.utils.translation import gettext as _
 
 from notifications_app import conf, http_client
 from notifications_app.channels.base import Channel, Message, Outcome, Person
-from notifications_app.channels.wechat.errcodes import PAUSE_S, error_of
-from notifications_app.errors import (
-    DeliveryError,
-    MissingAddressError,
-    ThrottledError,
-    UnknownOutcomeError,
-)
+from notifications_app.channels.configuration import lacking, setting
+from notifications_app.channels.mobile import normalise
+from notifications_app.channels.wechat import errcodes, post
+from notifications_app.errors import DeliveryError, MissingAddressError, UnknownOutcomeError
+from notifications_app.http_client import Answer
 from scheduler_app.masking import add_secret, mask
+from scheduler_app.texts import cut_line
 
-TEXT_LIMIT_BYTES = 2048
-MENTION = re.compile(r"<(?=@)")
-EXAMPLE = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=..."
+EXAMPLE = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=YOUR_KEY"
+LEAST_S = 1.0
+"""With less time left nothing is begun."""
 
 
 class WechatChannel(Channel):
+    """Posts to the group of `WEBHOOK_URL`, one post for all people of one happening."""
+
     name = "WECHAT"
-    batch_by_group = True
+    batch_by_group: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
-        self._url = str(options.get("WEBHOOK_URL", "")).strip()
+        self._url = setting(options, "WEBHOOK_URL")
         add_secret(_key(self._url))
 
     def problem(self) -> str:
-        if not self.options.get("ENABLED"):
-            return _("WECHAT is switched off: set WECHAT_ENABLED=true and WECHAT_WEBHOOK_URL.")
-        if urlsplit(self._url).scheme not in ("http", "https") or not _key(self._url):
-            text = _("WECHAT_WEBHOOK_URL has to be the robot's whole address, like %(example)s")
+        if found := lacking(self.name, self.options, ["WEBHOOK_URL"]):
+            return found
+        if not _key(self._url):
+            text = _("WECHAT_WEBHOOK_URL is not the whole URL of a group robot: write %(example)s")
             return text % {"example": EXAMPLE}
         return ""
 
     def address(self, person: Person) -> str:
-        found = person.wechat_userid or person.mobile
+        found = post.userid(person) or normalise(person.mobile)
         if not found:
-            raise MissingAddressError(f"no WeChat Work user id or mobile set for {person.name}")
+            text = _("no WeChat Work user id or mobile set for %(name)s") % {"name": person.name}
+            raise MissingAddressError(text)
         return found
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        """`messages` share a group, and so one post."""
-        body = {"msgtype": "text", "text": _text(messages)}
-        answer, error = None, None
+        deadline_s = time.monotonic() + conf.get().SEND_DEADLINE_S
+        groups: dict[str, list[Message]] = {}
+        for message in messages:
+            groups.setdefault(message.group, []).append(message)
+        return [
+            outcome for group in groups.values() for outcome in self._send_group(group, deadline_s)
+        ]
+
+    def _send_group(self, messages: Sequence[Message], deadline_s: float) -> list[Outcome]:
+        """One post; everybody of the group shares what came of it."""
+        began_s = time.monotonic()
+        error: DeliveryError | None = None
+        code = answer = ""
         try:
-            answer = http_client.post(self._url, json=body, timeout_s=conf.get().SEND_DEADLINE_S)
-            error = _error_in(answer)
-        except DeliveryError as failure:
-            error = failure
-        elapsed_ms = answer.elapsed_ms if answer else 0.0
+            code, answer = self._post(messages, deadline_s)
+        except DeliveryError as caught:
+            error = caught
+        gateway_ms = (time.monotonic() - began_s) * 1000
         return [
             Outcome(
-                message_id=message.id,
-                error=error,
-                gateway_ms=elapsed_ms,
-                code=error.code if error else "0",
-                answer=mask(answer.text) if answer else "",
+                message_id=message.id, error=error, gateway_ms=gateway_ms, code=code, answer=answer
             )
             for message in messages
         ]
 
+    def _post(self, messages: Sequence[Message], deadline_s: float) -> tuple[str, str]:
+        """Code and answer of an accepted post. A text that is called too long is tried once more at half its length."""
+        try:
+            return self._post_once(messages, post.TEXT_LIMIT_BYTES, deadline_s)
+        except DeliveryError as error:
+            if error.code != str(errcodes.TOO_LONG):
+                raise
+        return self._post_once(messages, post.TEXT_LIMIT_BYTES // 2, deadline_s)
+
+    def _post_once(
+        self, messages: Sequence[Message], limit: int, deadline_s: float
+    ) -> tuple[str, str]:
+        left_s = deadline_s - time.monotonic()
+        if left_s < LEAST_S:
+            raise DeliveryError("No time was left for this message.")
+        body = post.compose(messages, limit)
+        return _verdict(http_client.post(self._url, json=body, timeout_s=left_s))
+
+
+def _verdict(answer: Answer) -> tuple[str, str]:
+    """Code and answer of an accepted post, by the errcode in the body. Raises what else it means."""
+    kept = mask(answer.text)
+    found = answer.json_object() or {}
+    errcode = found.get("errcode")
+    if isinstance(errcode, int) and not isinstance(errcode, bool):
+        if errcode == errcodes.OK and answer.status == 200:
+            return str(errcode), kept
+        if errcode != errcodes.OK:
+            raise errcodes.error_for(errcode, cut_line(mask(str(found.get("errmsg"))), 200), kept)
+    if refused := http_client.refusal(answer, "WeChat Work"):
+        raise refused
+    said = cut_line(kept, 200) or "nothing"
+    text = f"WeChat Work answered without an errcode, so it may have arrived: {said}"
+    raise UnknownOutcomeError(text, code=f"HTTP {answer.status}", answer=kept)
+
 
 def _key(url: str) -> str:
-    return next(iter(parse_qs(urlsplit(url).query).get("key", [])), "")
-
-
-def _error_in(answer: http_client.Answer) -> DeliveryError | None:
-    """The verdict of the body; None when it was accepted."""
-    verdict = answer.json()
-    errcode = verdict.get("errcode") if verdict else None
-    text = mask(answer.text)
-    if answer.status == 429:
-        wait_s = answer.retry_after_s or PAUSE_S
-        return ThrottledError(
-            "WeChat Work asks to slow down (HTTP 429).", retry_after_s=wait_s, answer=text
-        )
-    if answer.status >= 500:
-        words = f"WeChat Work cannot take it now (HTTP {answer.status})."
-        return DeliveryError(words, code=str(answer.status), answer=text)
-    if isinstance(errcode, bool) or not isinstance(errcode, int):
-        words = f"The answer (HTTP {answer.status}) says neither yes nor no."
-        return UnknownOutcomeError(words, code=str(answer.status), answer=text)
-    assert verdict is not None
-    return error_of(errcode, mask(str(verdict.get("errmsg", ""))), text) if errcode else None
-
-
-def _text(messages: Sequence[Message]) -> dict[str, Any]:
-    """The post: people are mentioned by these lists alone, never by what an alert's text says."""
-    people = [message.person for message in messages]
-    userids = sorted({person.wechat_userid for person in people if person.wechat_userid})
-    mobiles = sorted({p.mobile for p in people if p.mobile and not p.wechat_userid})
-    return {
-        "content": fit(MENTION.sub("＜", messages[0].text.strip()), messages[0].link),
-        "mentioned_list": [userid for userid in userids if not userid.startswith("@")],
-        "mentioned_mobile_list": mobiles,
-    }
-
-
-def fit(text: str, link: str, limit: int = TEXT_LIMIT_BYTES) -> str:
-    """`text` within `limit` bytes of UTF-8, no character broken; the link stays at its end."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= limit:
-        return data.decode()
-    tail = f"\n…\n{link}" if link else "\n…"
-    room = limit - len(tail.encode())
-    if room < 0:
-        return data[:limit].decode("utf-8", "ignore")
-    return data[:room].decode("utf-8", "ignore") + tail
+    """The secret in the URL; "" for what is not the URL of a robot."""
+    try:
+        parts = urlsplit(url)
+        keys = parse_qs(parts.query).get("key", [""])
+    except ValueError:
+        return ""
+    return keys[0] if parts.scheme in ("http", "https") and parts.hostname else ""

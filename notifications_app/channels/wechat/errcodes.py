@@ -1,6 +1,11 @@
-"""What WeChat Work's error codes mean (developer.work.weixin.qq.com/document/path/90313 and 99110)."""
+"""What the errcode of WeChat Work means (developer.work.weixin.qq.com, document/path/90313, 90454 and 99110).
+
+HTTP is 200 whatever happened, and errmsg is for people: only errcode counts.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from notifications_app.errors import (
     ConfigurationError,
@@ -9,36 +14,41 @@ from notifications_app.errors import (
     ThrottledError,
 )
 
+OK = 0
+TOO_LONG = 40058
+"""Also said of other wrong arguments; of a text of ours it is the length."""
 PAUSE_S = 60.0
+"""Blocks by minute last a minute (page 90454)."""
 
-CONFIGURATION = {
-    40001: "the secret is wrong",
-    40013: "the company id is wrong",
-    48001: "the robot may not send this",
-    60020: "this machine's address is not among the trusted ones",
-    93000: "the key is wrong, or the robot was removed from its group: check WECHAT_WEBHOOK_URL",
-    93017: "the robot may not send here",
+MEANINGS: Mapping[int, tuple[type[DeliveryError], str]] = {
+    -1: (DeliveryError, "busy"),
+    6000: (DeliveryError, "version conflict"),
+    45033: (DeliveryError, "too many calls at once"),
+    45009: (ThrottledError, "too many messages"),
+    93000: (ConfigurationError, "the robot or its key does not exist"),
+    40001: (ConfigurationError, "the secret is wrong"),
+    40013: (ConfigurationError, "the company id is wrong"),
+    40014: (ConfigurationError, "the token is wrong"),
+    41001: (ConfigurationError, "the token is missing"),
+    42001: (ConfigurationError, "the token is too old"),
+    48001: (ConfigurationError, "this API is not permitted"),
+    60011: (ConfigurationError, "no permission"),
+    60020: (ConfigurationError, "the address of this server is not trusted"),
+    301002: (ConfigurationError, "no permission"),
+    TOO_LONG: (PermanentError, "an argument is wrong, or the text too long"),
+    44004: (PermanentError, "the text is empty"),
+    40008: (PermanentError, "the type of message is wrong"),
+    40033: (PermanentError, "a character is not allowed"),
+    81013: (PermanentError, "the recipients do not exist"),
+    40003: (PermanentError, "the user id does not exist"),
+    40031: (PermanentError, "the user ids do not exist"),
 }
-PERMANENT = {
-    40003: "the member is unknown",
-    40008: "the type of message is not allowed",
-    40031: "a member is unknown",
-    40033: "the text holds characters that are not allowed",
-    40058: "the text is too long or not allowed",
-    44004: "the text is empty",
-    81013: "no member could be reached",
-}
-THROTTLED = (45009, 45033)
 
 
-def error_of(errcode: int, errmsg: str, answer: str) -> DeliveryError:
-    """The error for a code other than 0."""
-    kept = {"code": str(errcode), "answer": answer}
-    if errcode in THROTTLED:
-        text = f"WeChat Work asks to slow down ({errcode})."
-        return ThrottledError(text, retry_after_s=PAUSE_S, **kept)
-    if errcode in CONFIGURATION:
-        return ConfigurationError(f"WeChat Work: {CONFIGURATION[errcode]} ({errcode}).", **kept)
-    if errcode in PERMANENT:
-        return PermanentError(f"WeChat Work: {PERMANENT[errcode]} ({errcode}).", **kept)
-    return DeliveryError(f"WeChat Work refused it with {errcode}: {errmsg[:200]}", **kept)
+def error_for(errcode: int, errmsg: str, answer: str) -> DeliveryError:
+    """The error that `errcode` (not 0) stands for. One that is not in the table may pass: transient."""
+    kind, meaning = MEANINGS.get(errcode, (DeliveryError, "not a known code"))
+    text = f"WeChat Work refused: {meaning} (errcode {errcode}: {errmsg})"
+    if kind is ThrottledError:
+        return ThrottledError(text, retry_after_s=PAUSE_S, code=str(errcode), answer=answer)
+    return kind(text, code=str(errcode), answer=answer)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import ssl
-from dataclasses import replace
+import threading
+import time
 
 import pytest
-import trustme
 
+from notifications_app.channels.email import connection
 from notifications_app.channels.email.channel import EmailChannel
-from notifications_app.channels.email.replies import error_of
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
@@ -17,188 +16,264 @@ from notifications_app.errors import (
     UnknownOutcomeError,
 )
 from tests.gateways import SmtpSink
-from tests.integration.channels.messages import OLGA, message
-from tests.servers import find_free_port
+from tests.messages import message, person
 
 
-@pytest.fixture
-def sink():
-    with SmtpSink() as one:
-        yield one
+def error_of(channel, *messages):
+    """The error of one message, or of the first of several."""
+    return channel.send(list(messages) or [message()])[0].error
 
 
-@pytest.fixture
-def channel_to():
-    """Make a channel to a sink; its connections end with the test."""
-    made: list[EmailChannel] = []
-
-    def channel_to(port: int, **options: object) -> EmailChannel:
-        made.append(
-            EmailChannel(
-                {
-                    "ENABLED": True,
-                    "SMTP_SERVER": "127.0.0.1",
-                    "SMTP_PORT": port,
-                    "FROM": "Vigil <vigil@example.com>",
-                    **options,
-                }
-            )
-        )
-        return made[-1]
-
-    yield channel_to
-    for channel in made:
-        channel.close()
+def test_mail_has_text_and_html_and_says_where_it_belongs(sink, email_to):
+    one = message(text="磁盘已满\n", html="<p>磁盘已满</p>", to=person(name="王伟"))
+    (outcome,) = email_to(sink).send([one])
+    (mail,) = sink.mails
+    headers = mail.message
+    assert (outcome.error, outcome.code) == (None, "250")
+    assert (mail.sender, mail.recipient) == ("vigil@example.com", "wang@example.com")
+    assert headers["Message-ID"] == f"<vigil.{one.id}@example.com>"
+    assert headers["Auto-Submitted"] == "auto-generated"
+    assert (headers["From"], headers["To"]) == (
+        "Vigil <vigil@example.com>",
+        "王伟 <wang@example.com>",
+    )
+    assert headers.get_body(("plain",)).get_content().splitlines() == ["磁盘已满"]
+    assert headers.get_body(("html",)).get_content().splitlines() == ["<p>磁盘已满</p>"]
+    assert mail.data.isascii()
+    assert headers["Date"].datetime.utcoffset().total_seconds() == 0
 
 
-@pytest.fixture
-def authority():
-    return trustme.CA()
+def test_line_with_only_a_dot_does_not_end_the_mail(sink, email_to):
+    email_to(sink).send([message(text="a\n.\n..b\r.\rMAIL FROM:<x@example.com>\n")])
+    (mail,) = sink.mails
+    lines = mail.message.get_body(("plain",)).get_content().splitlines()
+    assert lines == ["a", ".", "..b", ".", "MAIL FROM:<x@example.com>"]
 
 
-def tls_sink(authority, **options) -> SmtpSink:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return SmtpSink(context=context, **options)
+def test_mails_of_one_alert_are_one_thread(sink, email_to):
+    email_to(sink).send([message(), message(), message(thread="8")])
+    first, second, other = (mail.message["References"] for mail in sink.mails)
+    assert first == second != other
+    assert sink.mails[0].message["In-Reply-To"] == first
 
 
-def test_message_arrives_as_text_and_html_with_a_stable_id(sink, channel_to):
-    (outcome,) = channel_to(sink.port).send([message()])
-    assert outcome.error is None
-    (mail,) = sink.messages
-    assert mail["Message-ID"] == f"<vigil.{1:032x}@example.com>"
-    assert mail["References"] == "<vigil.alert.7@example.com>"
-    assert (mail["From"], mail["To"]) == ("Vigil <vigil@example.com>", "Olga <olga@example.com>")
-    assert "boom" in mail.get_body(("plain",)).get_content()
-    assert "<p>Nightly" in mail.get_body(("html",)).get_content()
+def test_second_try_has_the_same_message_id(sink, email_to):
+    one = message()
+    email_to(sink).send([one, one])
+    first, second = sink.mails
+    assert first.message["Message-ID"] == second.message["Message-ID"]
 
 
-def test_try_again_has_the_same_id(sink, channel_to):
-    channel = channel_to(sink.port)
-    channel.send([message()])
-    channel.send([message()])
-    assert len({mail["Message-ID"] for mail in sink.messages}) == 1
+@pytest.mark.parametrize(
+    "evil", ["x\r\nBcc: spy@example.com", "x\n\nbody", "x\x0b\x1c\x85\u2028y", "x\ud800y"]
+)
+def test_line_end_in_a_subject_or_name_begins_no_header(sink, email_to, evil):
+    error = error_of(email_to(sink), message(subject=evil, to=person(name=evil)))
+    (mail,) = sink.mails
+    assert error is None
+    assert mail.message["Bcc"] is None
+    assert str(mail.message["Subject"]).isprintable()
+    assert mail.message["To"].addresses[0].addr_spec == "wang@example.com"
 
 
-def test_connection_is_kept(sink, channel_to):
-    channel_to(sink.port).send([message(number=number) for number in range(5)])
-    assert (len(sink.messages), sink.connections) == (5, 1)
+BAD_ADDRESSES = (
+    *("wang", "a b@example.com", "a@b\r\nRCPT TO:<c@d>", "a\x00@b"),
+    *("a..b@example.com", ".a@example.com", "a@example.com."),
+)
 
 
-def test_chinese_and_emoji_arrive_whole(sink, channel_to):
-    subject, text = "[错误] 夜间备份失败 💥", "磁盘已满 💥\n.\n..dots\n"
-    channel_to(sink.port).send([message(subject=subject, text=text)])
-    assert sink.messages[0]["Subject"] == subject
-    assert sink.messages[0].get_body(("plain",)).get_content().replace("\r\n", "\n") == text
-
-
-def test_newline_in_a_subject_makes_no_header(sink, channel_to):
-    channel_to(sink.port).send([message(subject="hello\r\nBcc: eve@example.com")])
-    assert sink.messages[0]["Bcc"] is None
-    assert sink.messages[0]["Subject"] == "hello Bcc: eve@example.com"
-
-
-@pytest.mark.parametrize("address", ["olga", "o@x\r\nBcc: e@x", "ольга@example.com", "a b@c.de"])
-def test_bad_address_is_refused_without_a_connection(sink, channel_to, address):
-    (outcome,) = channel_to(sink.port).send([message(replace(OLGA, email=address))])
-    assert isinstance(outcome.error, PermanentError)
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_bad_address_is_permanent_and_opens_no_connection(sink, email_to, address):
+    error = error_of(email_to(sink), message(to=person(email=address)))
+    assert type(error) is PermanentError
     assert sink.connections == 0
 
 
-def test_one_bad_recipient_costs_nobody_else_the_mail(sink, channel_to):
+def test_connection_is_kept_and_each_thread_has_its_own(sink, email_to):
+    channel = email_to(sink)
+    channel.send([message()])
+    channel.send([message(), message()])
+    other = threading.Thread(target=channel.send, args=([message()],))
+    other.start()
+    other.join()
+    assert [mail.connection for mail in sink.mails] == [1, 1, 1, 2]
+
+
+def test_connection_is_renewed_after_many_messages(sink, email_to, monkeypatch):
+    monkeypatch.setattr(connection, "MOST_MESSAGES", 2)
+    email_to(sink).send([message(), message(), message()])
+    assert [mail.connection for mail in sink.mails] == [1, 1, 2]
+
+
+def test_connection_is_renewed_when_it_was_idle_for_long(sink, email_to, monkeypatch):
+    channel = email_to(sink)
+    channel.send([message()])
+    monkeypatch.setattr(connection, "MOST_IDLE_S", 0.0)
+    channel.send([message()])
+    assert [mail.connection for mail in sink.mails] == [1, 2]
+
+
+def test_connection_that_the_server_ended_costs_no_message(sink, email_to):
+    channel = email_to(sink)
+    channel.send([message()])
+    sink.hang_up()
+    assert error_of(channel) is None
+    assert [mail.connection for mail in sink.mails] == [1, 2]
+
+
+def test_channel_works_again_after_close(sink, email_to):
+    channel = email_to(sink)
+    channel.send([message()])
+    channel.close()
+    assert error_of(channel) is None
+
+
+def test_one_bad_recipient_harms_nobody_else(sink, email_to):
     sink.replies["gone@example.com"] = "550 5.1.1 no such user"
-    gone = replace(OLGA, email="gone@example.com")
-    outcomes = channel_to(sink.port).send([message(gone, 1), message(OLGA, 2)])
-    assert isinstance(outcomes[0].error, PermanentError)
-    assert outcomes[0].error.code == "5.1.1"
-    assert outcomes[1].error is None
-    assert sink.recipients == ["olga@example.com"]
-
-
-def test_lost_reply_after_the_message_is_an_unknown_outcome(sink, channel_to):
-    sink.data_reply = ""
-    (outcome,) = channel_to(sink.port).send([message()])
-    assert isinstance(outcome.error, UnknownOutcomeError)
-
-
-def test_server_that_is_not_there_may_be_tried_again(channel_to):
-    (outcome,) = channel_to(find_free_port()).send([message()])
-    assert type(outcome.error) is DeliveryError
-
-
-def test_server_that_never_answers_is_left_at_the_deadline(sink, channel_to, settings):
-    settings.VIGIL_NOTIFICATIONS = {**settings.VIGIL_NOTIFICATIONS, "SEND_DEADLINE_S": 0.3}
-    sink.delay_s = 1.0
-    (outcome,) = channel_to(sink.port).send([message()])
-    assert isinstance(outcome.error, UnknownOutcomeError)
-    assert outcome.gateway_ms < 900
-
-
-def test_starttls_checks_the_certificate(authority, channel_to, tmp_path):
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    with tls_sink(authority, password="wanted-word") as sink:
-        login = {"USERNAME": "bot", "PASSWORD": "wanted-word", "USE_TLS": "true"}
-        good = channel_to(sink.port, CA_FILE=str(tmp_path / "ca.pem"), **login)
-        assert good.send([message()])[0].error is None
-        (outcome,) = channel_to(sink.port, **login).send([message()])
-    assert "certificate" in str(outcome.error)
-    assert len(sink.messages) == 1
-
-
-def test_ssl_at_once(authority, channel_to, tmp_path):
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    with tls_sink(authority, ssl_at_once=True) as sink:
-        channel = channel_to(sink.port, CA_FILE=str(tmp_path / "ca.pem"), USE_TLS="ssl")
-        assert channel.send([message()])[0].error is None
-        channel.close()
-
-
-def test_wrong_password_is_a_matter_of_configuration_and_does_not_show(channel_to):
-    with SmtpSink(password="wanted-word") as sink:
-        channel = channel_to(sink.port, USERNAME="bot", PASSWORD="wrong-word")
-        (outcome,) = channel.send([message()])
-    assert isinstance(outcome.error, ConfigurationError)
-    assert "wrong-word" not in str(outcome.error)
+    gone = message(to=person(email="gone@example.com"))
+    outcomes = email_to(sink).send([message(), gone, message()])
+    assert [type(outcome.error) for outcome in outcomes] == [
+        type(None),
+        PermanentError,
+        type(None),
+    ]
+    assert [mail.connection for mail in sink.mails] == [1, 1]
+    assert "no such user" in str(outcomes[1].error)
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "stage", "kind"),
+    ("reply", "kind"),
     [
-        (450, "4.2.1 busy", "recipient", DeliveryError),
-        (421, "closing", "sender", DeliveryError),
-        (550, "5.1.1 unknown", "recipient", PermanentError),
-        (552, "5.2.2 mailbox full", "recipient", DeliveryError),
-        (550, "Ip frequency limited", "sender", ThrottledError),
-        (554, "Reject by behaviour spam, too frequently sending", "data", ThrottledError),
-        (552, "Daily sending quota exceeded", "data", ThrottledError),
-        (451, "MI:SFQ try later", "data", ThrottledError),
-        (535, "5.7.8 authentication failed", "login", ConfigurationError),
-        (553, "sender is not the account", "sender", ConfigurationError),
-        (530, "authentication required", "sender", ConfigurationError),
-        (554, "5.7.1 spam", "data", PermanentError),
+        ("451 4.3.0 try again later", DeliveryError),
+        ("554 5.6.0 not acceptable", PermanentError),
+        ("552 Daily sending quota exceeded", ThrottledError),
     ],
 )
-def test_replies_are_sorted_by_what_helps(code, text, stage, kind):
-    assert type(error_of(code, text, stage=stage)) is kind
+def test_refusal_of_the_message_has_its_class(sink, email_to, reply, kind):
+    sink.data_reply = reply
+    error = error_of(email_to(sink))
+    assert type(error) is kind
+    assert error.code == reply[:3]
+
+
+def test_connection_lost_after_the_last_dot_is_an_unknown_outcome(sink, email_to):
+    sink.drop_after_data = True
+    channel = email_to(sink)
+    assert type(error_of(channel)) is UnknownOutcomeError
+    sink.drop_after_data = False
+    assert error_of(channel) is None
+
+
+def test_server_that_does_not_answer_is_left_in_time(sink, email_to, settings):
+    settings.VIGIL_NOTIFICATIONS = {"SEND_DEADLINE_S": 1.2}
+    sink.delay_s = 30
+    began_s = time.monotonic()
+    error = error_of(email_to(sink))
+    assert type(error) is UnknownOutcomeError
+    assert "no answer within 1 s" in str(error)
+    assert time.monotonic() - began_s < 3
+
+
+def test_server_that_answers_byte_by_byte_is_left_in_time(tarpit_port, settings):
+    settings.VIGIL_NOTIFICATIONS = {"SEND_DEADLINE_S": 1.2}
+    options = {"SMTP_SERVER": "127.0.0.1", "SMTP_PORT": tarpit_port, "FROM": "vigil@example.com"}
+    began_s = time.monotonic()
+    assert type(error_of(EmailChannel(options))) is DeliveryError
+    assert time.monotonic() - began_s < 3
+
+
+def test_nobody_listening_is_transient(free_port):
+    options = {"SMTP_SERVER": "127.0.0.1", "SMTP_PORT": free_port, "FROM": "vigil@example.com"}
+    error = error_of(EmailChannel(options))
+    assert type(error) is DeliveryError
+    assert f"127.0.0.1:{free_port}" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"ENABLED": False}, "set EMAIL_ENABLED=true"),
-        ({"FROM": ""}, "set EMAIL_FROM"),
-        ({"SMTP_SERVER": "", "FROM": ""}, "set EMAIL_SMTP_SERVER and EMAIL_FROM"),
-        ({"FROM": "nobody"}, "is no e-mail address"),
-        ({"USE_TLS": "maybe"}, "EMAIL_USE_TLS has to be"),
-        ({}, ""),
-    ],
+    ("ssl_only", "use_tls"), [(True, "ssl"), (False, "true"), (False, True), (False, "auto")]
 )
-def test_what_is_missing_is_said_with_what_to_set(channel_to, options, words):
-    problem = channel_to(25, **options).problem()
-    assert words in problem
-    assert bool(problem) is bool(words)
+def test_mail_travels_privately(server_tls, ca_file, email_to, ssl_only, use_tls):
+    with SmtpSink(tls=server_tls, ssl_only=ssl_only) as sink:
+        error = error_of(email_to(sink, USE_TLS=use_tls, CA_FILE=ca_file))
+        assert error is None
+        assert sink.mails[0].is_private
 
 
-def test_person_without_an_address_is_named(channel_to):
-    with pytest.raises(MissingAddressError, match="no e-mail address set for Olga"):
-        channel_to(25).address(replace(OLGA, email=""))
+def test_no_starttls_where_none_is_wanted(server_tls, email_to):
+    with SmtpSink(tls=server_tls) as sink:
+        assert error_of(email_to(sink, USE_TLS=False)) is None
+        assert not sink.mails[0].is_private
+
+
+@pytest.mark.parametrize(("ssl_only", "use_tls"), [(True, "ssl"), (False, "true")])
+def test_certificate_that_is_not_trusted_is_a_wrong_setting(
+    server_tls, email_to, ssl_only, use_tls
+):
+    with SmtpSink(tls=server_tls, ssl_only=ssl_only) as sink:
+        error = error_of(email_to(sink, USE_TLS=use_tls))
+        assert type(error) is ConfigurationError
+        assert "set EMAIL_CA_FILE" in str(error)
+
+
+def test_ca_file_that_is_none_is_a_wrong_setting(sink, email_to, tmp_path):
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    error = error_of(email_to(sink, USE_TLS="ssl", CA_FILE=str(tmp_path / "ca.pem")))
+    assert type(error) is ConfigurationError
+    assert "EMAIL_CA_FILE cannot be used" in str(error)
+
+
+def test_server_that_is_no_name_of_a_host_is_a_wrong_setting(sink, email_to):
+    error = error_of(email_to(sink, SMTP_SERVER="smtp..example.com"))
+    assert type(error) is ConfigurationError
+
+
+def test_certificate_of_another_name_is_not_trusted(server_tls, ca_file, email_to):
+    with SmtpSink(tls=server_tls) as sink:
+        options = {"SMTP_SERVER": "localhost", "USE_TLS": "true", "CA_FILE": ca_file}
+        assert type(error_of(email_to(sink, **options))) is ConfigurationError
+
+
+def test_server_without_starttls_is_a_wrong_setting(sink, email_to):
+    error = error_of(email_to(sink, USE_TLS="true"))
+    assert type(error) is ConfigurationError
+    assert "offers no STARTTLS" in str(error)
+
+
+def test_server_without_tls_is_a_wrong_setting(sink, email_to):
+    error = error_of(email_to(sink, USE_TLS="ssl"))
+    assert type(error) is ConfigurationError
+
+
+def test_login_works_over_tls(server_tls, ca_file, email_to):
+    with SmtpSink(tls=server_tls, users={"vigil": "pass-word-1"}) as sink:
+        options = {"USERNAME": "vigil", "PASSWORD": "pass-word-1", "CA_FILE": ca_file}
+        assert error_of(email_to(sink, USE_TLS="true", **options)) is None
+        assert sink.mails[0].user == "vigil"
+
+
+def test_wrong_password_is_a_wrong_setting_and_is_not_shown(email_to):
+    with SmtpSink(users={"vigil": "pass-word-1"}) as sink:
+        error = error_of(email_to(sink, USERNAME="vigil", PASSWORD="wrong-word-2"))
+        assert type(error) is ConfigurationError
+        assert error.code == "535"
+        assert "wrong-word-2" not in str(error)
+
+
+def test_password_is_not_sent_in_the_open_to_another_machine(email_to, monkeypatch):
+    # this machine's own address stands for another one
+    monkeypatch.setattr(connection, "is_loopback", lambda host: False)
+    with SmtpSink(users={"vigil": "pass-word-1"}) as sink:
+        error = error_of(email_to(sink, USERNAME="vigil", PASSWORD="pass-word-1"))
+        assert type(error) is ConfigurationError
+        assert "set EMAIL_USE_TLS to true or ssl" in str(error)
+        assert sink.mails == []
+
+
+def test_login_that_the_server_does_not_offer_is_a_wrong_setting(sink, email_to):
+    error = error_of(email_to(sink, USERNAME="vigil", PASSWORD="pass-word-1"))
+    assert type(error) is ConfigurationError
+
+
+def test_person_without_an_address_cannot_be_told(sink, email_to):
+    with pytest.raises(MissingAddressError, match="no e-mail address set for Wang Wei"):
+        email_to(sink).address(person(email=""))

@@ -1,123 +1,103 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from notifications_app.channels.sms.aliyun import error_of
-from notifications_app.channels.sms.channel import SmsChannel, params_of
+from notifications_app.channels.sms.channel import SmsChannel
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
     MissingAddressError,
     PermanentError,
-    ThrottledError,
     UnknownOutcomeError,
 )
-from tests.gateways import Gateway, Reply, aliyun_reply
-from tests.integration.channels.messages import OLGA, message
-
-SECRET = "testsecret-of-aliyun"
+from tests.gateways import ALIYUN_KEYS, is_signed
+from tests.messages import message, person
 
 
-@pytest.fixture
-def gateway():
-    with Gateway(aliyun_reply(SECRET)) as one:
-        yield one
+def test_message_arrives_signed_and_with_its_id(gateway, sms):
+    one = message(subject="备份 ~失败~ *'()! +1&b=2%", to=person(mobile="+86 138-0013-8000"))
+    (outcome,) = sms.send([one])
+    (post,) = gateway.posts
+    assert (outcome.error, outcome.code) == (None, "OK")
+    assert is_signed(post)
+    assert json.loads(post.query.pop("TemplateParam")) == {"title": one.subject}
+    assert post.query == {
+        "PhoneNumbers": "13800138000",
+        "SignName": "守望",
+        "TemplateCode": "SMS_100",
+        "OutId": one.id,
+    }
 
 
-def channel_to(gateway: Gateway, **options: object) -> SmsChannel:
-    return SmsChannel(
-        {
-            "ENABLED": True,
-            "ACCESS_KEY_ID": "testid",
-            "ACCESS_KEY_SECRET": SECRET,
-            "SIGN_NAME": "守望",
-            "TEMPLATE_CODE": "SMS_123",
-            "ENDPOINT": gateway.url,
-            **options,
-        }
-    )
-
-
-def test_message_is_signed_as_aliyun_computes_it(gateway):
-    (outcome,) = channel_to(gateway).send([message(subject="[错误] 备份失败 & more=~*'")])
-    assert outcome.error is None
-    form = gateway.posts[0].form()
-    assert (form["Action"], form["Version"]) == ("SendSms", "2017-05-25")
-    assert (form["PhoneNumbers"], form["SignName"]) == ("13800138000", "守望")
-    assert form["OutId"] == message().id
-
-
-def test_wrong_secret_is_a_matter_of_configuration(gateway):
-    (outcome,) = channel_to(gateway, ACCESS_KEY_SECRET="another-secret").send([message()])
-    assert isinstance(outcome.error, ConfigurationError)
+def test_gateway_of_the_tests_sees_a_wrong_signature(gateway, sms, monkeypatch):
+    monkeypatch.setitem(ALIYUN_KEYS, "test-key-id", "another-secret")
+    (outcome,) = sms.send([message()])
+    assert type(outcome.error) is ConfigurationError
     assert outcome.error.code == "SignatureDoesNotMatch"
 
 
-def test_parameters_hold_no_address_and_fit():
-    params = params_of(message(subject="[ERROR] see http://10.0.0.1/x at 10.0.0.2 " + "长" * 60))
-    assert "http" not in params["title"]
-    assert "10.0.0" not in params["title"]
-    assert len(params["title"]) <= 35
-    assert json.loads(json.dumps(params)) == params
+def test_two_posts_of_one_message_have_two_nonces(gateway, sms):
+    one = message()
+    sms.send([one, one])
+    assert len({post.headers["x-acs-signature-nonce"] for post in gateway.posts}) == 2
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_code_of_the_body_decides_whatever_the_status(gateway, sms, status):
+    gateway.answer({"Code": "isv.MOBILE_NUMBER_ILLEGAL", "Message": "号码错误"}, status=status)
+    (outcome,) = sms.send([message()])
+    assert type(outcome.error) is PermanentError
+    assert str(outcome.error) == "Aliyun refused: isv.MOBILE_NUMBER_ILLEGAL: 号码错误"
 
 
 @pytest.mark.parametrize(
-    ("mobile", "sent"),
+    "how",
     [
-        ("+86 138-0013-8000", "13800138000"),
-        ("13800138000", "13800138000"),
-        ("+1 555 0100", "15550100"),
+        {"body": "<html>"},
+        {"body": {"Message": "OK"}},
+        {"body": "<html>", "status": 502},
+        {"drop": True},
     ],
 )
-def test_mobile_is_written_as_the_gateway_wants_it(gateway, mobile, sent):
-    assert channel_to(gateway).address(replace(OLGA, mobile=mobile)) == sent
+def test_no_verdict_is_never_sent_again(gateway, sms, how):
+    gateway.answer(**how)
+    (outcome,) = sms.send([message()])
+    assert type(outcome.error) is UnknownOutcomeError
+    assert len(gateway.posts) == 1
+    assert SmsChannel.resends_unknown is False
 
 
-@pytest.mark.parametrize("reply", [Reply(drop=True), Reply("<html>"), Reply({"Message": "?"})])
-def test_no_verdict_is_an_unknown_outcome_that_is_never_sent_again(gateway, reply):
-    gateway.reply = reply
-    channel = channel_to(gateway)
+def test_nobody_listening_is_transient(free_port):
+    (outcome,) = SmsChannel({"ENDPOINT": f"http://127.0.0.1:{free_port}"}).send([message()])
+    assert type(outcome.error) is DeliveryError
+
+
+def test_key_that_is_no_ascii_is_a_wrong_setting(gateway):
+    channel = SmsChannel({"ENDPOINT": gateway.url, "ACCESS_KEY_ID": "钥匙"})
     (outcome,) = channel.send([message()])
-    assert isinstance(outcome.error, UnknownOutcomeError)
-    assert channel.resends_unknown is False
+    assert type(outcome.error) is ConfigurationError
 
 
-@pytest.mark.parametrize(
-    ("code", "words", "kind"),
-    [
-        ("isv.MOBILE_NUMBER_ILLEGAL", "", PermanentError),
-        ("isv.BUSINESS_LIMIT_CONTROL", "触发分钟级流控Permits:1", ThrottledError),
-        ("isv.OUT_OF_SERVICE", "", ConfigurationError),
-        ("isv.SMS_SIGNATURE_ILLEGAL", "", ConfigurationError),
-        ("isp.SYSTEM_ERROR", "", DeliveryError),
-    ],
-)
-def test_codes_are_sorted_by_what_helps(code, words, kind):
-    assert type(error_of(code, words, "")) is kind
+def test_wrong_number_is_permanent_and_asks_nobody(gateway, sms):
+    (outcome,) = sms.send([message(to=person(mobile="call me"))])
+    assert type(outcome.error) is PermanentError
+    assert gateway.posts == []
 
 
-@pytest.mark.parametrize(("words", "wait_s"), [("分钟", 60), ("小时", 3600), ("天", 86_400)])
-def test_flow_control_names_how_long_to_wait(words, wait_s):
-    error = error_of("isv.BUSINESS_LIMIT_CONTROL", f"触发{words}级流控Permits:5", "")
-    assert isinstance(error, ThrottledError)
-    assert error.retry_after_s == wait_s
+def test_one_bad_number_does_not_stop_the_others(gateway, sms):
+    outcomes = sms.send([message(to=person(mobile="none")), message()])
+    assert [outcome.error is None for outcome in outcomes] == [False, True]
 
 
-def test_secret_shows_nowhere(gateway):
-    gateway.reply = Reply({"Code": "Forbidden", "Message": f"AccessKeySecret={SECRET}"})
-    (outcome,) = channel_to(gateway).send([message()])
-    assert SECRET not in f"{outcome} {outcome.error} {outcome.error.answer}"
+def test_secret_shows_nowhere(gateway, sms):
+    gateway.answer({"Code": "isp.SYSTEM_ERROR", "Message": "with test-key-secret"})
+    (outcome,) = sms.send([message()])
+    assert outcome.error is not None
+    assert "test-key-secret" not in f"{outcome.error} {outcome.error.answer}"
 
 
-def test_what_is_missing_is_named(gateway):
-    assert "SMS_ENABLED=true" in channel_to(gateway, ENABLED=False).problem()
-    assert "SMS_SIGN_NAME" in channel_to(gateway, SIGN_NAME="").problem()
-    assert channel_to(gateway).problem() == ""
-
-
-def test_person_without_a_mobile_is_named(gateway):
-    with pytest.raises(MissingAddressError, match="no mobile set for Olga"):
-        channel_to(gateway).address(replace(OLGA, mobile=""))
+def test_person_without_a_mobile_cannot_be_told(sms):
+    with pytest.raises(MissingAddressError, match="no mobile set for Wang Wei"):
+        sms.address(person(mobile=" "))

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from notifications_app.channels.wechat.channel import TEXT_LIMIT_BYTES, WechatChannel, fit
+from notifications_app.channels.wechat.channel import WechatChannel
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
@@ -15,123 +11,128 @@ from notifications_app.errors import (
     ThrottledError,
     UnknownOutcomeError,
 )
-from tests.gateways import Gateway, Reply
-from tests.integration.channels.messages import OLGA, message
-from tests.servers import find_free_port
-
-OTTO = replace(OLGA, key="user:2", name="Otto", wechat_userid="", mobile="13900139000")
+from tests.gateways import WECHAT_KEY
+from tests.messages import message, person
 
 
-@pytest.fixture
-def gateway():
-    with Gateway() as one:
-        yield one
+def test_one_post_tells_all_people_of_one_alert(gateway, wechat):
+    messages = [message(), message(to=person(wechat_userid="liulei", mobile=""))]
+    outcomes = wechat.send(messages)
+    assert [(one.message_id, one.error, one.code) for one in outcomes] == [
+        (one.id, None, "0") for one in messages
+    ]
+    assert [post.json()["text"]["mentioned_list"] for post in gateway.posts] == [
+        ["wangwei", "liulei"]
+    ]
+    assert gateway.posts[0].query == {"key": WECHAT_KEY}
 
 
-def channel_to(url: str) -> WechatChannel:
-    return WechatChannel({"ENABLED": True, "WEBHOOK_URL": url})
+def test_messages_of_two_alerts_are_two_posts(gateway, wechat):
+    wechat.send([message(group="1:FIRE"), message(group="2:FIRE"), message(group="1:FIRE")])
+    assert len(gateway.posts) == 2
 
 
-def test_one_post_mentions_all_its_people(gateway):
-    outcomes = channel_to(gateway.robot).send([message(OLGA, 1), message(OTTO, 2)])
-    assert [outcome.error for outcome in outcomes] == [None, None]
-    (post,) = gateway.posts
-    assert post.json()["msgtype"] == "text"
-    assert post.json()["text"]["mentioned_list"] == ["olga"]
-    assert post.json()["text"]["mentioned_mobile_list"] == ["13900139000"]
-    assert "Nightly failed" in post.json()["text"]["content"]
+@pytest.mark.parametrize("text", ["<@all> is told", "<@wangwei> is told", "<<@all>"])
+def test_text_of_an_alert_mentions_nobody(gateway, wechat, text):
+    wechat.send([message(text=text, to=person(wechat_userid="", mobile="13900139000"))])
+    posted = gateway.posts[0].json()["text"]
+    assert "<@" not in posted["content"]
+    assert posted.keys() == {"content", "mentioned_mobile_list"}
 
 
-def test_text_of_an_alert_mentions_nobody(gateway):
-    channel_to(gateway.robot).send([message(text="hey <@all> and <@boss>")])
-    text = gateway.posts[0].json()["text"]
-    assert "<@" not in text["content"]
-    assert text["mentioned_list"] == ["olga"]
+def test_success_of_http_with_a_refusal_in_the_body_is_a_refusal(gateway, wechat):
+    gateway.answer({"errcode": 93000, "errmsg": "invalid webhook url"})
+    (outcome,) = wechat.send([message()])
+    assert type(outcome.error) is ConfigurationError
+    assert outcome.error.code == "93000"
+    assert "invalid webhook url" in outcome.error.answer
 
 
-def test_userid_that_would_mention_all_mentions_nobody(gateway):
-    channel_to(gateway.robot).send([message(replace(OLGA, wechat_userid="@all"))])
-    assert gateway.posts[0].json()["text"]["mentioned_list"] == []
+def test_refusal_counts_for_everybody_of_the_post(gateway, wechat):
+    gateway.answer({"errcode": 45009, "errmsg": "api freq out of limit"})
+    errors = [one.error for one in wechat.send([message(), message()])]
+    assert all(isinstance(one, ThrottledError) and one.retry_after_s == 60 for one in errors)
 
 
 @pytest.mark.parametrize(
-    ("reply", "kind"),
+    "body", ["<html>login</html>", "", "[]", {"errmsg": "ok"}, {"errcode": "0"}, {"errcode": False}]
+)
+def test_answer_without_an_errcode_is_no_success(gateway, wechat, body):
+    gateway.answer(body)
+    (outcome,) = wechat.send([message()])
+    assert type(outcome.error) is UnknownOutcomeError
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind"),
     [
-        (Reply({"errcode": 93000, "errmsg": "invalid webhook url"}), ConfigurationError),
-        (Reply({"errcode": 45009, "errmsg": "api freq out of limit"}), ThrottledError),
-        (Reply({"errcode": 40058, "errmsg": "too long"}), PermanentError),
-        (Reply({"errcode": -1, "errmsg": "busy"}), DeliveryError),
-        (Reply({"errcode": 12345, "errmsg": "new"}), DeliveryError),
-        (Reply("<html>gateway</html>"), UnknownOutcomeError),
-        (Reply({"errmsg": "no code"}), UnknownOutcomeError),
-        (Reply("", status=502), DeliveryError),
-        (Reply("", status=429, headers={"Retry-After": "7"}), ThrottledError),
-        (Reply(drop=True), UnknownOutcomeError),
+        (500, {}, DeliveryError),
+        (502, {}, DeliveryError),
+        (404, {}, ConfigurationError),
+        (429, {"Retry-After": "7"}, ThrottledError),
     ],
 )
-def test_verdict_is_read_from_the_answer(gateway, reply, kind):
-    gateway.reply = reply
-    (outcome,) = channel_to(gateway.robot).send([message()])
+def test_status_of_a_proxy_has_its_class(gateway, wechat, status, headers, kind):
+    gateway.answer("<html>busy</html>", status=status, headers=headers)
+    (outcome,) = wechat.send([message()])
     assert type(outcome.error) is kind
+    assert getattr(outcome.error, "retry_after_s", 7) == 7
 
 
-def test_retry_after_is_obeyed(gateway):
-    gateway.reply = Reply("", status=429, headers={"Retry-After": "7"})
-    (outcome,) = channel_to(gateway.robot).send([message()])
-    assert isinstance(outcome.error, ThrottledError)
-    assert outcome.error.retry_after_s == 7
-
-
-def test_gateway_that_never_answers_is_left_at_the_deadline(gateway, settings):
-    settings.VIGIL_NOTIFICATIONS = {**settings.VIGIL_NOTIFICATIONS, "SEND_DEADLINE_S": 0.2}
-    gateway.reply = Reply(delay_s=1.0)
-    (outcome,) = channel_to(gateway.robot).send([message()])
-    assert isinstance(outcome.error, UnknownOutcomeError)
-
-
-def test_gateway_that_is_not_there_may_be_tried_again():
-    url = f"http://127.0.0.1:{find_free_port()}/send?key=abc"
-    (outcome,) = channel_to(url).send([message()])
+def test_errcode_0_with_a_status_of_failure_is_no_success(gateway, wechat):
+    gateway.answer({"errcode": 0}, status=500)
+    (outcome,) = wechat.send([message()])
     assert type(outcome.error) is DeliveryError
 
 
-def test_key_shows_nowhere(gateway):
-    gateway.reply = Reply({"errcode": 93000, "errmsg": f"bad url {gateway.robot}"})
-    (outcome,) = channel_to(gateway.robot).send([message()])
-    shown = f"{outcome} {outcome.error} {outcome.error.answer}"
-    assert "693a91f6-secret-key" not in shown
+def test_text_that_is_called_too_long_is_shortened_once(gateway, wechat):
+    gateway.answer({"errcode": 40058, "errmsg": "exceed max length"}, times=1)
+    (outcome,) = wechat.send([message(text="夜" * 2000)])
+    sizes = [len(post.json()["text"]["content"].encode()) for post in gateway.posts]
+    assert outcome.error is None
+    assert [size <= limit for size, limit in zip(sizes, (2048, 1024), strict=True)] == [True, True]
 
 
-@given(st.text(max_size=3000), st.sampled_from(["", "https://vigil.example/runs/123456/"]))
-def test_text_fits_and_no_character_is_broken(text, link):
-    cut = fit(text * 3, link)
-    assert len(cut.encode()) <= TEXT_LIMIT_BYTES
-    assert "\ufffd" not in cut or "\ufffd" in text
-    assert cut == text * 3 or cut.endswith(link)
+def test_text_that_is_always_too_long_ends(gateway, wechat):
+    gateway.answer({"errcode": 40058, "errmsg": "exceed max length"})
+    (outcome,) = wechat.send([message()])
+    assert type(outcome.error) is PermanentError
+    assert len(gateway.posts) == 2
 
 
-@pytest.mark.parametrize("shift", range(4))
-def test_long_chinese_text_is_cut_between_characters(gateway, shift):
-    channel_to(gateway.robot).send([message(text="x" * shift + "磁盘已满💥" * 500)])
-    content = gateway.posts[0].json()["text"]["content"]
-    assert len(content.encode()) <= TEXT_LIMIT_BYTES
-    assert "\ufffd" not in content
-    assert content.endswith("https://vigil.example/runs/7/")
+def test_time_out_after_the_post_left_is_an_unknown_outcome(gateway, wechat, settings):
+    settings.VIGIL_NOTIFICATIONS = {"SEND_DEADLINE_S": 1.2}
+    gateway.answer(delay_s=30)
+    (outcome,) = wechat.send([message()])
+    assert type(outcome.error) is UnknownOutcomeError
+    assert 1000 < outcome.gateway_ms < 3000
+
+
+def test_nobody_listening_is_transient(free_port):
+    channel = WechatChannel({"WEBHOOK_URL": f"http://127.0.0.1:{free_port}/send?key={WECHAT_KEY}"})
+    (outcome,) = channel.send([message()])
+    assert type(outcome.error) is DeliveryError
+    assert WECHAT_KEY not in str(outcome.error)
+
+
+def test_key_shows_nowhere(gateway, wechat):
+    gateway.answer({"errcode": 93000, "errmsg": f"unknown key {WECHAT_KEY}, see {WECHAT_KEY}"})
+    (outcome,) = wechat.send([message()])
+    assert outcome.error is not None
+    assert WECHAT_KEY not in f"{outcome.error} {outcome.error.answer}"
+
+
+def test_person_without_id_and_mobile_cannot_be_told(wechat):
+    nobody = person(wechat_userid=" ", mobile="", name="Li Lei")
+    with pytest.raises(
+        MissingAddressError, match="no WeChat Work user id or mobile set for Li Lei"
+    ):
+        wechat.address(nobody)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"ENABLED": False, "WEBHOOK_URL": "http://x/?key=1"}, "set WECHAT_ENABLED=true"),
-        ({"ENABLED": True, "WEBHOOK_URL": ""}, "the robot's whole address"),
-        ({"ENABLED": True, "WEBHOOK_URL": "693a91f6-7xxx"}, "the robot's whole address"),
-        ({"ENABLED": True, "WEBHOOK_URL": "https://qyapi.weixin.qq.com/send"}, "whole address"),
-    ],
+    ("userid", "mobile", "address"),
+    [("wangwei", "138", "wangwei"), ("@all", "+86 13800138000", "13800138000")],
 )
-def test_what_is_missing_is_said_with_what_to_set(options, words):
-    assert words in WechatChannel(options).problem()
-
-
-def test_person_without_any_id_is_named():
-    with pytest.raises(MissingAddressError, match="set for Olga"):
-        channel_to("http://x/?key=1").address(replace(OLGA, wechat_userid="", mobile=""))
+def test_address_is_the_id_or_else_the_mobile(wechat, userid, mobile, address):
+    assert wechat.address(person(wechat_userid=userid, mobile=mobile)) == address

@@ -1,0 +1,25 @@
+"""What the settings of a channel lack, in words that name the variable to set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+
+def lacking(channel: str, options: Mapping[str, Any], needed: Sequence[str]) -> str:
+    """Why `channel` cannot send as far as that is plain from `options`: off, or `needed` ones are empty; else ""."""
+    if not options.get("ENABLED"):
+        return _("%(channel)s is switched off: set %(channel)s_ENABLED=true") % {"channel": channel}
+    missing = [f"{channel}_{key}" for key in needed if not setting(options, key)]
+    if not missing:
+        return ""
+    names = _(" and ").join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+    return _("%(channel)s is not configured: set %(names)s") % {"channel": channel, "names": names}
+
+
+def setting(options: Mapping[str, Any], key: str) -> str:
+    """A setting as text without blanks around it, "" where it is missing."""
+    value = options.get(key)
+    return "" if value is None else str(value).strip()

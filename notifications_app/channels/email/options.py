@@ -1,0 +1,108 @@
+"""The settings of EMAIL, parsed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from notifications_app.channels.configuration import lacking, setting
+
+_ADDRESS = re.compile(r"[^@\x00-\x20\x7f<>()\[\],;:\\\"]+@[^@\x00-\x20\x7f<>()\[\],;:\\\"]+")
+USUAL_PORT = 587
+LONGEST_ADDRESS = 254
+"""RFC 5321, 4.5.3.1.3."""
+
+
+class Tls(Enum):
+    """How a connection becomes private."""
+
+    SSL = "ssl"
+    STARTTLS = "starttls"
+    IF_OFFERED = "if offered"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailOptions:
+    """Where mail is handed in and who sends it. `ca_file` is trusted instead of the system's authorities."""
+
+    host: str
+    port: int
+    tls: Tls
+    username: str
+    password: str = field(repr=False)
+    sender_name: str
+    sender: str
+    ca_file: str
+
+    @property
+    def domain(self) -> str:
+        return self.sender.rpartition("@")[2]
+
+
+def parse(options: Mapping[str, Any]) -> EmailOptions:
+    """What `options` say; ask `problem_of` first whether they make sense."""
+    port = _port(options) or USUAL_PORT
+    sender_name, sender = parseaddr(setting(options, "FROM"))
+    return EmailOptions(
+        host=setting(options, "SMTP_SERVER"),
+        port=port,
+        tls=_tls(options.get("USE_TLS"), port) or Tls.IF_OFFERED,
+        username=setting(options, "USERNAME"),
+        password=str(options.get("PASSWORD") or ""),
+        sender_name=sender_name,
+        sender=sender,
+        ca_file=setting(options, "CA_FILE"),
+    )
+
+
+def problem_of(options: Mapping[str, Any]) -> str:
+    """Why no mail can be sent with `options`, "" when it can."""
+    if found := lacking("EMAIL", options, ("SMTP_SERVER", "FROM")):
+        return found
+    sender = setting(options, "FROM")
+    if not sender.isprintable() or not is_address(parseaddr(sender)[1]):
+        return _(
+            "EMAIL_FROM is not an address: write vigil@example.com or 'Vigil <vigil@example.com>'"
+        )
+    if not _port(options):
+        return _("EMAIL_SMTP_PORT is not a port: write 587, 465 or 25")
+    if _tls(options.get("USE_TLS"), 0) is None:
+        return _("EMAIL_USE_TLS is not understood: write auto, true, false or ssl")
+    ca_file = setting(options, "CA_FILE")
+    if ca_file and not Path(ca_file).is_file():
+        return _("EMAIL_CA_FILE names no file: %(path)s") % {"path": ca_file}
+    return ""
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` has the form of a plain ASCII address; control characters and blanks have no place in one."""
+    return text.isascii() and len(text) <= LONGEST_ADDRESS and bool(_ADDRESS.fullmatch(text))
+
+
+def _port(options: Mapping[str, Any]) -> int:
+    """0 for what is no port."""
+    word = setting(options, "SMTP_PORT") or str(USUAL_PORT)
+    port = int(word) if word.isascii() and word.isdigit() and len(word) < 6 else 0
+    return port if port < 65_536 else 0
+
+
+def _tls(value: Any, port: int) -> Tls | None:
+    """Port 465 speaks TLS from the first byte, 587 is for STARTTLS (RFC 8314). None when not understood."""
+    word = "auto" if value is None else str(value).strip().lower() or "auto"
+    if word in ("false", "no", "off", "0", "none"):
+        return Tls.NONE
+    if word == "ssl":
+        return Tls.SSL
+    if word in ("true", "yes", "on", "1", "starttls"):
+        return Tls.SSL if port == 465 and word != "starttls" else Tls.STARTTLS
+    if word == "auto":
+        return {465: Tls.SSL, 587: Tls.STARTTLS}.get(port, Tls.IF_OFFERED)
+    return None
