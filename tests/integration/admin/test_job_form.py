@@ -193,6 +193,13 @@ def test_preview_of_a_wrong_schedule_tells_the_error(admin_client):
     assert page.context["preview"] == []
 
 
+def test_a_wrong_value_is_told_in_the_readers_language(admin_client):
+    make_job("nightly")
+    data = typed(admin_client, cron="61 * * * *")
+    page = admin_client.post(PAGE, data, headers={"accept-language": "zh-hans"})
+    assert "不是有效的计划" in text_of(page)
+
+
 def test_preview_of_a_disabled_job_has_no_runs(admin_client):
     make_job("nightly")
     data = typed(admin_client, enabled=None, why="moved", _preview="Preview")
