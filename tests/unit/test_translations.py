@@ -12,6 +12,8 @@ from scheduler_app.states import RunState
 from tests.environment import ROOT
 
 spec = importlib.util.spec_from_file_location("make_messages", ROOT / "scripts/make_messages.py")
+assert spec
+assert spec.loader
 make_messages = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(make_messages)
 
