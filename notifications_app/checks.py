@@ -25,6 +25,7 @@ CHANNEL_KEYS: Mapping[str, frozenset[str]] = {
             "PASSWORD",
             "FROM",
             "USE_TLS",
+            "CA_FILE",
         }
     ),
     "WECHAT": frozenset({"ENABLED", "WEBHOOK_URL"}),

@@ -185,6 +185,7 @@ VIGIL_NOTIFICATIONS = {
         "PASSWORD": config("EMAIL_PASSWORD", default=""),
         "FROM": config("EMAIL_FROM", default=""),
         "USE_TLS": config("EMAIL_USE_TLS", default="auto"),
+        "CA_FILE": config("EMAIL_CA_FILE", default=""),
     },
     "WECHAT": {
         "ENABLED": config("WECHAT_ENABLED", default=False, cast=bool),

@@ -14,10 +14,12 @@ LONGEST_PAUSE_MS = 2000
 def brief() -> Iterator[None]:
     """`atomic()`, that PostgreSQL ends when this process stands still inside of it (stopped, or its machine asleep).
 
-    The time limit holds for this transaction alone: a job's own transactions may take as long as they like.
+    The time limit holds for this transaction alone: a job's own transactions may take as long as they like, and so may
+    a caller's around this one.
     """
+    is_own = not connection.in_atomic_block
     with transaction.atomic():
-        if connection.vendor == "postgresql":
+        if is_own and connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(
                     f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_PAUSE_MS}"

@@ -24,6 +24,7 @@ NEUTRAL: Mapping[str, str] = {
     "DATABASE_URL": f"sqlite:///{FOLDER / 'vigil.sqlite3'}",
     "DEBUG": "false",
     "DEFAULT_RECIPIENTS": "admin",
+    "EMAIL_CA_FILE": "",
     "EMAIL_ENABLED": "false",
     "EMAIL_FROM": "",
     "EMAIL_PASSWORD": "",

@@ -84,3 +84,7 @@ def fail_while(path: str) -> None:
     """Fails as long as the file `path` exists."""
     if Path(path).exists():
         raise ValueError("boom")
+
+
+def return_hugely() -> str:
+    return "\x00💥" + "长" * 1_000_000

@@ -9,6 +9,8 @@ import socket
 import sys
 from pathlib import Path
 
+from decouple import config
+
 from project.supervisor import address
 from project.supervisor.errors import StartError
 from project.supervisor.preparation import prepare
@@ -29,6 +31,9 @@ def main(arguments: list[str]) -> int:
         say(str(error))
         return error.exit_code
     os.environ["VIGIL_LOG_STDOUT"] = "1"
+    os.environ["SITE_URL"] = address.of_this_start(
+        config("SITE_URL", default="http://localhost:8000"), options.host, options.port
+    )
 
     def welcome() -> None:
         say(f"Vigil is ready: {address.site_url(options.host, options.port)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import socket
+from urllib.parse import urlsplit
 
 from project.supervisor.errors import StartError
 
@@ -42,6 +43,14 @@ def site_url(host: str, port: int) -> str:
     """The address for a person on this machine."""
     name = "localhost" if host in (*ANYWHERE, "127.0.0.1", "::1") else host
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+
+
+def of_this_start(url: str, host: str, port: int) -> str:
+    """`url`, the site's address in `.env`, with the port of this start where it names this machine itself."""
+    parts = urlsplit(url)
+    if parts.hostname != "localhost" or parts.port in (None, port):
+        return url
+    return site_url(host, port).rstrip("/")
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

@@ -241,6 +241,20 @@ def test_url_is_one_that_a_browser_here_can_open(host, url):
     assert address.site_url(host, 8000) == url
 
 
+@pytest.mark.parametrize(
+    ("kept", "used"),
+    [
+        ("http://localhost:8000", "http://localhost:8123"),
+        ("http://localhost:8123", "http://localhost:8123"),
+        ("https://vigil.example.com", "https://vigil.example.com"),
+        ("http://localhost", "http://localhost"),
+        ("", ""),
+    ],
+)
+def test_links_lead_to_the_port_of_this_start(kept, used):
+    assert address.of_this_start(kept, "127.0.0.1", 8123) == used
+
+
 def test_port_that_only_listens_does_not_count_as_an_answer(free_port):
     with address.listen("127.0.0.1", free_port):
         assert not address.answers("127.0.0.1", free_port, timeout_s=0.1)
