@@ -57,7 +57,12 @@ class AlertRecord(models.Model):
 class AlertOccurrence(models.Model):
     """One time that it happened (or was over). `fan_out_due`: people are not told yet."""
 
-    alert = models.ForeignKey(AlertRecord, on_delete=models.CASCADE, related_name="occurrences")
+    alert = models.ForeignKey(
+        AlertRecord,
+        verbose_name=_("alert"),
+        on_delete=models.CASCADE,
+        related_name="occurrences",
+    )
     kind = models.CharField(_("kind"), max_length=16, choices=OccurrenceKind.choices)
     source_key = models.CharField(_("source key"), max_length=100, null=True, unique=True)
     happened_at = models.DateTimeField(_("happened"))

@@ -63,7 +63,7 @@ class Reason(TextChoices):
 
 
 class JobState(TextChoices):
-    ACTIVE = "ACTIVE", _("in the job file")
+    ACTIVE = "ACTIVE", _("active")
     ORPHANED = "ORPHANED", _("no longer in the job file")
     BROKEN = "BROKEN", _("broken")
 

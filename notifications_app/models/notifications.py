@@ -25,9 +25,17 @@ class AlertNotification(models.Model):
     """
 
     uuid = models.UUIDField(_("message id"), default=uuid.uuid4, unique=True, editable=False)
-    alert = models.ForeignKey(AlertRecord, on_delete=models.CASCADE, related_name="notifications")
+    alert = models.ForeignKey(
+        AlertRecord,
+        verbose_name=_("alert"),
+        on_delete=models.CASCADE,
+        related_name="notifications",
+    )
     occurrence = models.ForeignKey(
-        AlertOccurrence, on_delete=models.CASCADE, related_name="notifications"
+        AlertOccurrence,
+        verbose_name=_("occurrence"),
+        on_delete=models.CASCADE,
+        related_name="notifications",
     )
     kind = models.CharField(_("kind"), max_length=16, choices=NotificationKind.choices)
     recipient = models.ForeignKey(
@@ -109,7 +117,10 @@ class DeliveryAttempt(models.Model):
     """One call of a gateway (or the refusal to make it) and what came back, secrets removed."""
 
     notification = models.ForeignKey(
-        AlertNotification, on_delete=models.CASCADE, related_name="attempts"
+        AlertNotification,
+        verbose_name=_("notification"),
+        on_delete=models.CASCADE,
+        related_name="attempts",
     )
     channel = models.CharField(_("channel"), max_length=32)
     number = models.PositiveIntegerField(_("try"))

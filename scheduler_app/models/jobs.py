@@ -98,7 +98,11 @@ class Timetable(models.Model):
     """
 
     job = models.OneToOneField(
-        ScheduledJob, primary_key=True, on_delete=models.CASCADE, related_name="timetable"
+        ScheduledJob,
+        verbose_name=_("job"),
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="timetable",
     )
     next_run_time = models.DateTimeField(_("next run"), null=True)
     epoch = models.BigIntegerField(_("schedule epoch"))
@@ -127,7 +131,11 @@ class ScheduleEpoch(models.Model):
     """
 
     job = models.ForeignKey(
-        ScheduledJob, on_delete=models.DO_NOTHING, db_constraint=False, related_name="epochs"
+        ScheduledJob,
+        verbose_name=_("job"),
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="epochs",
     )
     definition = models.JSONField(_("definition"))
     opened_at = models.DateTimeField(_("opened"))
@@ -146,7 +154,9 @@ class ScheduleEpoch(models.Model):
 class JobGate(models.Model):
     """Locked while a node decides whether a job that may not overlap starts."""
 
-    job = models.OneToOneField(ScheduledJob, primary_key=True, on_delete=models.CASCADE)
+    job = models.OneToOneField(
+        ScheduledJob, verbose_name=_("job"), primary_key=True, on_delete=models.CASCADE
+    )
 
     class Meta:
         verbose_name = _("job gate")

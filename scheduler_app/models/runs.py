@@ -28,7 +28,11 @@ class JobRun(models.Model):
     """One run of a job. Written by `claims.py` (until it runs) and `ledger.py` (from then on)."""
 
     job = models.ForeignKey(
-        ScheduledJob, on_delete=models.DO_NOTHING, db_constraint=False, related_name="runs"
+        ScheduledJob,
+        verbose_name=_("job"),
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="runs",
     )
     epoch = models.BigIntegerField(_("schedule epoch"), null=True)
     trigger = models.CharField(_("started by"), max_length=16, choices=RunTrigger.choices)
@@ -106,6 +110,7 @@ class LastRun(models.Model):
 
     job = models.OneToOneField(
         ScheduledJob,
+        verbose_name=_("job"),
         primary_key=True,
         on_delete=models.DO_NOTHING,
         db_constraint=False,

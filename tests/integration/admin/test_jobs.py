@@ -27,7 +27,7 @@ def test_list_says_what_each_job_is_and_does(admin_client):
     mirror.edit("nightly", {"owner": "otto"}, by="boss")
     text = admin_client.get(LIST).content.decode()
     for part in (
-        "●&nbsp;in the job file",
+        "●&nbsp;active",
         "otto",
         "reports",
         "<code>0\xa02\xa0*\xa0*\xa0*</code>",
