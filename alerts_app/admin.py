@@ -75,7 +75,7 @@ class AlertRecordAdmin(HistoryAdmin):
     fieldsets = (
         (None, {"fields": ("title", "state_mark", "severity", "owner", "category", "source")}),
         (_("What happened"), {"fields": ("body_block", "labels", "link", "fingerprint")}),
-        (_("Times"), {"fields": ("occurrence_count", "first_seen_at", "last_seen_at")}),
+        (_("When"), {"fields": ("occurrence_count", "first_seen_at", "last_seen_at")}),
         (None, {"fields": ("notified_at", "acknowledged_at", "acknowledged_by")}),
         (None, {"fields": ("resolved_at", "resolved_by")}),
     )

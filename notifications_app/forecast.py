@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from notifications_app import channel_states, conf, preferences, recipients
 from notifications_app.channels import registry
 from notifications_app.errors import MissingAddressError
@@ -54,10 +56,11 @@ def _line(
     except MissingAddressError as error:
         address, missing = "", str(error)
     if not preferences.wants(wishes, channel):
-        return Told(person.name, channel, address, None, "switched off by the person")
+        return Told(person.name, channel, address, None, _("switched off by the person"))
     if not preferences.is_severe_enough(wishes, channel, severity):
-        return Told(person.name, channel, address, None, f"{severity} is below the person's limit")
+        note = _("%(severity)s is below the person's limit") % {"severity": severity}
+        return Told(person.name, channel, address, None, note)
     if problem or missing:
         return Told(person.name, channel, address, None, problem or missing)
     until = preferences.quiet_until(wishes, severity, at)
-    return Told(person.name, channel, address, until or at, "after quiet hours" if until else "")
+    return Told(person.name, channel, address, until or at, _("after quiet hours") if until else "")

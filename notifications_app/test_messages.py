@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
 from notifications_app import conf, fan_out, preferences, queues
+from notifications_app.channels import registry
+from notifications_app.errors import NotificationError
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationKind
 from scheduler_app.clock import db_now
@@ -19,7 +21,13 @@ from scheduler_app.states import Severity
 
 
 def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
-    """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up."""
+    """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up.
+
+    Raises NotificationError for a channel that there is not.
+    """
+    if channel not in registry.names():
+        facts = {"channel": channel, "known": ", ".join(registry.names())}
+        raise NotificationError(_("There is no channel %(channel)r: use %(known)s.") % facts)
     now, wishes = db_now(), preferences.of(user)
     with transaction.atomic():
         with translation.override(preferences.language_of(wishes)):

@@ -11,10 +11,11 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
-from alerts_app.states import AlertState, Source
+from alerts_app.states import AlertState
+from alerts_app.titles import title_of
 from notifications_app import conf
 from notifications_app.states import NotificationKind
-from scheduler_app.states import RunState, Severity
+from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, head_and_tail
 
 BODY_LIMIT_BYTES = 4000
@@ -53,21 +54,6 @@ def compose(
             text=render_to_string("notifications_app/message.txt", context).strip() + "\n",
             html=render_to_string("notifications_app/message.html", {**context, "lang": language}),
         )
-
-
-def title_of(alert: AlertRecord) -> str:
-    """One line that names what happened, in the language in force."""
-    if alert.source != Source.RUN:
-        return alert.title
-    name = alert.labels.get("job_name") or alert.title
-    sentences = {
-        RunState.FAILED: _("%(job)s failed"),
-        RunState.TIMEOUT: _("%(job)s ran into its time limit"),
-        RunState.LOST: _("%(job)s was lost while it ran"),
-        RunState.MISSED: _("%(job)s did not run"),
-    }
-    sentence = sentences.get(alert.labels.get("state", ""), "%(job)s")
-    return sentence % {"job": name}
 
 
 def _facts(

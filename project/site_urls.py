@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, path, re_path
+from django.utils.functional import lazy
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from project import health, switches
@@ -14,6 +17,7 @@ from scheduler_app.api import figures
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
+    path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("scheduler_app/mark.svg"))),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),

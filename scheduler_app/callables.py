@@ -70,6 +70,7 @@ def check_parameters(function: Function, args: Sequence[Any], kwargs: Mapping[st
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
-        raise ParameterError(f"{getattr(function, '__qualname__', function)}: {error}.") from error
+        facts = {"function": getattr(function, "__qualname__", function), "error": error}
+        raise ParameterError(_("%(function)s: %(error)s.") % facts) from error
     except ValueError:
         return  # built-ins without a signature: only the call itself can tell

@@ -8,6 +8,8 @@ from urllib.error import HTTPError
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
+from django.utils.translation import gettext as _
+
 from scheduler_app import conf, metrics
 from scheduler_app.clock import db_now
 from scheduler_app.errors import SchedulerError, SkipRun
@@ -30,25 +32,28 @@ def push() -> str:
     """
     url = conf.get().PUSH_URL
     if not url:
-        raise SkipRun("no METRICS_PUSH_URL")
+        raise SkipRun(_("METRICS_PUSH_URL is not set"))
     body = metrics.exposition(db_now()).encode()
     request = _request(url, body)
     try:
         with urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 - the scheme is checked in _request
-            return f"{len(body):,} bytes pushed to {request.host}"
+            facts = {"count": f"{len(body):,}", "host": request.host}
+            return _("%(count)s bytes pushed to %(host)s") % facts
     except HTTPError as error:
         answer = error.read(ANSWER_LIMIT_BYTES).decode("utf-8", "replace")
-        text = f"{request.host} answered {error.code}: {storable(answer, ANSWER_LIMIT_BYTES)}"
+        said = {"code": error.code, "answer": storable(answer, ANSWER_LIMIT_BYTES)}
+        text = _("%(host)s answered %(code)s: %(answer)s") % {"host": request.host, **said}
         raise PushError(text.strip()) from error
     except (OSError, HTTPException) as error:
-        raise PushError(f"{request.host} cannot be reached: {error}") from error
+        facts = {"host": request.host, "error": str(error)}
+        raise PushError(_("%(host)s cannot be reached: %(error)s") % facts) from error
 
 
 def _request(url: str, body: bytes) -> Request:
     """PUT to `url`, whose user and password go into a header, as they must not stand in the request line."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not _has_fit_port(parts):
-        raise PushError("METRICS_PUSH_URL is no address: write http://pushgateway:9091.")
+        raise PushError(_("METRICS_PUSH_URL is no address: write http://pushgateway:9091."))
     path = parts.path.rstrip("/")
     target = urlunsplit(
         (parts.scheme, parts.netloc.rpartition("@")[2], path if path else GROUP, "", "")

@@ -102,11 +102,13 @@ def _newest_version(file: JobFile, *, force: bool) -> SyncedFile | None:
     if newest is None or force or newest.digest == file.digest:
         return newest
     if versions.filter(digest=file.digest).exists() and _is_older(file, newest):
-        raise StaleFileError(
-            f"{file.module} is an older version ({file.digest[:12]}) than the one in force "
-            f"({newest.digest[:12]}, synced {newest.synced_at:%Y-%m-%d %H:%M} UTC). "
+        text = _(
+            "%(file)s is an older version (%(old)s) than the one in force (%(new)s, synced %(time)s UTC). "
             "Deploy the newer file, or use --force to go back to this one."
         )
+        when = f"{newest.synced_at:%Y-%m-%d %H:%M}"
+        facts = {"file": file.module, "old": file.digest[:12], "new": newest.digest[:12]}
+        raise StaleFileError(text % {**facts, "time": when})
     return newest
 
 

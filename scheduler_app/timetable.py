@@ -16,6 +16,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from django.utils.translation import gettext as _
 
 from scheduler_app.errors import ScheduleError
 from scheduler_app.states import DstFold, DstGap
@@ -67,27 +68,30 @@ def canonical(value: str | Mapping[str, object]) -> str:
         return f"at {_moment(match[1]).isoformat()}"
     cron = ALIASES.get(text.lower(), text.upper())
     if len(cron.split()) != 5:
-        raise ScheduleError(
-            f"{value!r} is no schedule: write five fields like '30 2 * * *' (minute, hour, day, month, day of week), "
+        text = _(
+            "%(value)r is no schedule: write five fields like '30 2 * * *' (minute, hour, day, month, day of week), "
             "an interval like 'every 15 s', or one time like 'at 2026-12-01T02:00'."
         )
+        raise ScheduleError(text % {"value": value})
     try:
         next(CronSim(cron, datetime(2024, 1, 1)))  # noqa: DTZ001 - local time is meant
     except StopIteration:
-        raise ScheduleError(f"{value!r} never fires: no year has such a day.") from None
+        text = _("%(value)r never fires: no year has such a day.")
+        raise ScheduleError(text % {"value": value}) from None
     except CronSimError as error:
-        raise ScheduleError(
-            f"{value!r}: {error}. The fields are minute hour day month weekday."
-        ) from None
+        text = _("%(value)r: %(error)s. The fields are minute hour day month weekday.")
+        raise ScheduleError(text % {"value": value, "error": error}) from None
     return cron
 
 
 def _canonical_interval(match: re.Match[str]) -> str:
     unit = UNIT_NAMES.get(match[2].lower())
     if unit is None:
-        raise ScheduleError(f"{match[0]!r}: the unit has to be one of s, min, h, d.")
+        text = _("%(text)r: the unit has to be one of s, min, h, d.")
+        raise ScheduleError(text % {"text": match[0]})
     if not (count := int(match[1] or 1)) or count * UNITS_S[unit] > 366 * 86_400:
-        raise ScheduleError(f"{match[0]!r}: the interval has to be from 1 s to 366 d.")
+        text = _("%(text)r: the interval has to be from 1 s to 366 d.")
+        raise ScheduleError(text % {"text": match[0]})
     return f"every {count} {unit}"
 
 
@@ -95,20 +99,23 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ScheduleError(f"'at {text}': write a time like 'at 2026-12-01T02:00'.") from None
+        wrong = _("'at %(time)s': write a time like 'at 2026-12-01T02:00'.")
+        raise ScheduleError(wrong % {"time": text}) from None
     if not EPOCH.year < moment.year < NEVER_AFTER.year:
-        raise ScheduleError(f"'at {text}': the year has to be between 1970 and 2200.")
+        wrong = _("'at %(time)s': the year has to be between 1970 and 2200.")
+        raise ScheduleError(wrong % {"time": text})
     return moment
 
 
 def _from_mapping(fields: Mapping[str, object]) -> str:
     """Fields below the smallest one given take their least value, those above it `*`."""
-    names = [name for name, _ in MAPPING]
+    names = [name for name, _least in MAPPING]
     if unknown := sorted(set(fields) - set(names)):
-        raise ScheduleError(f"{unknown[0]!r} is no field of a schedule: use {', '.join(names)}.")
+        text = _("%(name)r is no field of a schedule: use %(known)s.")
+        raise ScheduleError(text % {"name": unknown[0], "known": ", ".join(names)})
     given = [number for number, name in enumerate(names) if name in fields]
     if not given:
-        raise ScheduleError("An empty mapping is no schedule: write {'hour': 2, 'minute': 30}.")
+        raise ScheduleError(_("An empty mapping is no schedule: write {'hour': 2, 'minute': 30}."))
     smallest = min(given) if min(given) < 4 else 2
     return " ".join(
         str(fields.get(name, least if number < smallest else "*"))
@@ -128,7 +135,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.canonical != self.expression:
-            raise ScheduleError(f"{self.expression!r} is not canonical: write {self.canonical!r}.")
+            text = _("%(text)r is not canonical: write %(canonical)r.")
+            facts = {"text": self.expression, "canonical": self.canonical}
+            raise ScheduleError(text % facts)
         _zone(self.zone)
 
     @property
@@ -189,7 +198,7 @@ class Schedule:
         return (moment - (self.anchor or EPOCH)) // self._every()
 
     def _every(self) -> timedelta:
-        _, count, unit = self.expression.split()
+        _every, count, unit = self.expression.split()
         return timedelta(seconds=int(count) * UNITS_S[unit])
 
     def _only(self) -> datetime:
@@ -208,9 +217,8 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ScheduleError(
-            f"{name!r} is no time zone: write a name like 'Asia/Shanghai' or 'UTC'."
-        ) from None
+        text = _("%(name)r is no time zone: write a name like 'Asia/Shanghai' or 'UTC'.")
+        raise ScheduleError(text % {"name": name}) from None
 
 
 def _is_fixed(cron: str) -> bool:
@@ -218,7 +226,7 @@ def _is_fixed(cron: str) -> bool:
 
     All other expressions go on by elapsed time, as in Debian's cron.
     """
-    minute, hour, *_ = cron.split()
+    minute, hour, *_days = cron.split()
     return not minute.startswith("*") and not hour.startswith("*")
 
 
@@ -295,7 +303,7 @@ def _count_cron(schedule: Schedule, after: datetime, until: datetime) -> int:
         if _is_plain_day(day, zone) and (begin, end) == _whole(day, zone):
             total += a_day if sim.match_day(day) else 0
         else:
-            total += sum(1 for _ in schedule.between(begin, end))
+            total += sum(1 for _slot in schedule.between(begin, end))
         begin = end
     return total
 

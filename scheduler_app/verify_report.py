@@ -82,9 +82,9 @@ def markdown(report: Report) -> str:
         f"# {_('Verification of the scheduled jobs')}",
         "",
         f"{report.checked_at:%Y-%m-%d %H:%M:%S} UTC, {report.job_file} {report.digest[:12]}: {summary(report)}",
-        *_table(_("Findings"), FINDING_COLUMNS, map(finding_cells, report.findings)),
-        *_table(_("Jobs"), JOB_COLUMNS, map(job_cells, report.jobs)),
-        *_table(_("Notes"), FINDING_COLUMNS, map(finding_cells, report.notes)),
+        *_table(_("Findings"), finding_columns(), map(finding_cells, report.findings)),
+        *_table(_("Jobs"), job_columns(), map(job_cells, report.jobs)),
+        *_table(_("Notes"), finding_columns(), map(finding_cells, report.notes)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -97,8 +97,12 @@ def summary(report: Report) -> str:
     return _("%(jobs)d jobs, %(findings)d findings") % counts
 
 
-FINDING_COLUMNS = ("kind", "job", "what", "what to do")
-JOB_COLUMNS = ("job", "owner", "schedule", "zone", "enabled", "next run (UTC)")
+def finding_columns() -> tuple[str, ...]:
+    return (_("kind"), _("job"), _("what"), _("what to do"))
+
+
+def job_columns() -> tuple[str, ...]:
+    return (_("job"), _("owner"), _("schedule"), _("time zone"), _("enabled"), _("next run (UTC)"))
 
 
 def finding_cells(one: Finding) -> tuple[str, ...]:
@@ -107,7 +111,8 @@ def finding_cells(one: Finding) -> tuple[str, ...]:
 
 def job_cells(job: CheckedJob) -> tuple[str, ...]:
     due = f"{job.next_run_at:%Y-%m-%d %H:%M:%S}" if job.next_run_at else "–"
-    return (job.id, job.owner, job.cron, job.timezone, "yes" if job.enabled else "no", due)
+    enabled = _("yes") if job.enabled else _("no")
+    return (job.id, job.owner, job.cron, job.timezone, enabled, due)
 
 
 def keep(report: Report) -> Path:

@@ -79,7 +79,7 @@ class AlertNotificationAdmin(HistoryAdmin):
     fieldsets = (
         (None, {"fields": ("state_mark", "reason", "error_message", "alert", "kind", "severity")}),
         (_("Whom and how"), {"fields": ("recipient", "recipient_name", "channel", "address")}),
-        (_("Times"), {"fields": ("created_at", "due_at", "expires_at", "finished_at", "read_at")}),
+        (_("When"), {"fields": ("created_at", "due_at", "expires_at", "finished_at", "read_at")}),
         (_("Delivery"), {"fields": ("tries", "lost_claims", "held_by", "worker", "lease_until")}),
         (None, {"fields": ("uuid",)}),
     )

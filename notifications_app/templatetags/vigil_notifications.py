@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from notifications_app import inbox
 from notifications_app.selectors import ChannelLine
@@ -25,7 +26,7 @@ def unread_count(user: Any) -> int:
 def channel_badge(line: ChannelLine) -> SafeString:
     """Whether the channel is up, waits on purpose, or needs somebody to set it up."""
     if not line.state.enabled:
-        return badge("OFF", _("off"))
+        return badge("OFF", pgettext("channel", "off"))
     if line.problem:
         return badge("UNCONFIGURED", _("unconfigured"))
     return badge("PAUSED", _("paused")) if line.is_paused else badge("UP", _("up"))

@@ -41,7 +41,7 @@ class JobRunAdmin(HistoryAdmin):
     list_filter = (JobFilter, "state", "trigger")
     fieldsets = (
         (None, {"fields": ("job", "state_mark", "reason", "trigger", "requested_by", "params")}),
-        (_("Times"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
+        (_("When"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
         (None, {"fields": ("started_at", "finished_at", "duration_ms", "lag", "node", "attempt")}),
         (_("What came of it"), {"fields": ("progress", "progress_text", "result_block")}),
         (_("Error"), {"fields": ("error_block", "traceback_block", "late_result")}),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from scheduler_app import documents, jobfile, mirror, verify
 from scheduler_app.clock import db_now
@@ -337,3 +338,13 @@ def test_log_of_the_repository_is_the_empty_one():
 def test_relative_paths_begin_in_the_projects_folder():
     assert documents.path_of("docs/LOG.md") == environment.ROOT / "docs" / "LOG.md"
     assert documents.path_of("/elsewhere/LOG.md") == Path("/elsewhere/LOG.md")
+
+
+def test_the_report_speaks_the_language_in_force_and_its_json_does_not(healthy):
+    with translation.override("zh-hans"):
+        (table, document, data) = (run("--format", how)[1] for how in ("table", "markdown", "json"))
+    for said in (table, document):
+        assert "负责人" in said
+        assert "是" in said
+        assert "否" in said
+    assert json.loads(data)["jobs"][0]["enabled"] is True

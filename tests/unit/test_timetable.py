@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from cronsim import CronSim
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,11 @@ def test_every_way_to_say_it_has_one_text(said, means):
 def test_what_cannot_be_is_refused_with_what_to_write(said, words):
     with pytest.raises(ScheduleError, match=words):
         canonical(said)
+
+
+def test_what_cannot_be_is_refused_in_the_readers_language():
+    with translation.override("zh-hans"), pytest.raises(ScheduleError, match="不是有效的计划"):
+        canonical("soon")
 
 
 def test_zero_and_seven_are_sunday():

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandParser
+from django.utils.translation import gettext as _
 
 from notifications_app import conf
 from notifications_app.errors import NotificationError
@@ -36,7 +37,8 @@ class Command(VigilCommand):
             )
         else:
             rows = [(t.person, t.channel, t.address, _when(t, zone), t.note) for t in lines]
-            self.show_table(("person", "channel", "address", "told at", "note"), rows)
+            columns = (_("person"), _("channel"), _("address"), _("told at"), _("note"))
+            self.show_table(columns, rows)
         return 0 if any(line.at for line in lines) else FINDINGS
 
 
@@ -44,9 +46,10 @@ def _moment(text: str, zone: ZoneInfo) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise NotificationError(f"--at {text!r}: write a time like 2026-12-24T03:00.") from None
+        wrong = _("--at %(text)r: write a time like 2026-12-24T03:00.") % {"text": text}
+        raise NotificationError(wrong) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _when(line: Told, zone: ZoneInfo) -> str:
-    return f"{line.at.astimezone(zone):%Y-%m-%d %H:%M} {zone.key}" if line.at else "never"
+    return f"{line.at.astimezone(zone):%Y-%m-%d %H:%M} {zone.key}" if line.at else _("never")

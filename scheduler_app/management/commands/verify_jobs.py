@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.translation import gettext as _
 
 from scheduler_app import verify_report
 from scheduler_app.clock import db_now
@@ -49,7 +50,8 @@ class Command(VigilCommand):
         elif how == "markdown":
             self.stdout.write(verify_report.markdown(report))
         else:
-            self.show_table(verify_report.JOB_COLUMNS, [*map(verify_report.job_cells, report.jobs)])
-            for kind, found in (("finding", report.findings), ("note", report.notes)):
+            rows = [*map(verify_report.job_cells, report.jobs)]
+            self.show_table(verify_report.job_columns(), rows)
+            for kind, found in ((_("finding"), report.findings), (_("note"), report.notes)):
                 for one in found:
                     self.stdout.write(f"{kind}: [{one.kind}] {one}")

@@ -60,3 +60,15 @@ def test_alerts_are_filtered_by_state_and_severity(as_staff, alert):
     assert titles("severity=CRITICAL") == ["disk is full"]
     assert titles("owner=olga") == ["nightly failed"]
     assert titles("state=RESOLVED") == []
+
+
+def test_a_failed_job_is_named_in_the_readers_language(as_staff, staff):
+    labels = {"job_id": "nightly", "job_name": "Nightly", "state": "TIMEOUT"}
+    alert = fire("Nightly: timed out", source="RUN", labels=labels, owner="admin")
+    row = notify(alert, staff, channel="SYSTEM", state="SENT")
+    as_staff.cookies["django_language"] = "zh-hans"
+    pages = ("/alerts/", f"/alerts/{alert.pk}/", "/inbox/", f"/notifications/{row.pk}/")
+    for path in (*pages, "/notifications/"):
+        html = as_staff.get(path).content.decode()
+        assert "Nightly 运行超时" in html, path
+        assert "timed out" not in html, path

@@ -159,3 +159,15 @@ def test_signing_in_and_out(client, olga):
     )
     assert answer["Location"] == "/runs/"
     assert client.post("/logout/")["Location"] == "/login/"
+
+
+def test_each_language_is_called_by_its_own_name(as_olga):
+    as_olga.cookies["django_language"] = "zh-hans"
+    html = as_olga.get("/").content.decode()
+    assert ">English</button>" in html
+    assert ">简体中文</button>" in html
+
+
+def test_the_icon_is_found_where_browsers_ask_for_it(client):
+    response = client.get("/favicon.ico")
+    assert (response.status_code, response.url) == (302, "/static/scheduler_app/mark.svg")

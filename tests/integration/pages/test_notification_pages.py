@@ -4,12 +4,14 @@ from datetime import time
 
 import pytest
 
+from notifications_app.errors import NotificationError
 from notifications_app.models import (
     AlertNotification,
     ChannelState,
     DeliveryAttempt,
     NotificationSettings,
 )
+from notifications_app.test_messages import send_test
 from scheduler_app.clock import db_now
 from tests.integration.pages.conftest import fire, notify
 
@@ -128,3 +130,9 @@ def test_quiet_hours_of_no_length_are_refused(as_olga):
 def test_a_page_with_a_wrong_zone_still_names_the_one_that_holds(as_olga):
     response = as_olga.post("/settings/", {**SETTINGS, "timezone": "Mars/Olympus"})
     assert "All times of this page are in UTC" in response.content.decode()
+
+
+def test_a_test_message_by_no_channel_is_refused(olga):
+    with pytest.raises(NotificationError, match="There is no channel 'PIGEON'"):
+        send_test("PIGEON", olga)
+    assert not AlertNotification.objects.exists()

@@ -1,0 +1,16 @@
+"""How pages call an alert."""
+
+from __future__ import annotations
+
+from django import template
+
+from alerts_app import titles
+from alerts_app.models import AlertRecord
+
+register = template.Library()
+
+
+@register.filter
+def alert_title(alert: AlertRecord) -> str:
+    """What happened, in the reader's language."""
+    return titles.title_of(alert)
