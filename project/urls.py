@@ -2,8 +2,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.utils.translation import gettext_lazy as _
 
 from scheduler_app.api.nowhere import Nowhere
+
+admin.site.site_header = admin.site.site_title = "Vigil"
+admin.site.index_title = _("Administration")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),

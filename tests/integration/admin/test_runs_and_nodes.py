@@ -129,3 +129,9 @@ def test_without_django_apscheduler_nothing_is_looked_for(monkeypatch):
 
 def test_timetable_has_no_page():
     assert not admin.site.is_registered(Timetable)
+
+
+def test_the_admin_says_whose_it_is(admin_client):
+    html = admin_client.get("/admin/").content.decode()
+    assert "<title>Administration | Vigil</title>" in html
+    assert "Django" not in html
