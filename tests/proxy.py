@@ -11,10 +11,10 @@ from tests.servers import find_free_port
 
 
 class Proxy:
-    """Forwards 127.0.0.1:`port` to (`host`, `target`) while it is up. A context manager."""
+    """Forwards 127.0.0.1:`port` to PostgreSQL at `host` (or the folder of its socket) while it is up."""
 
-    def __init__(self, host: str, target: int) -> None:
-        self._target = (host, target)
+    def __init__(self, host: str, target: int = 5432) -> None:
+        self._host, self._target = host, target
         self.port = find_free_port()
         self._listener: socket.socket | None = None
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -39,13 +39,20 @@ class Proxy:
                         end.shutdown(socket.SHUT_RDWR)
             self._pairs.clear()
 
+    def _connect(self) -> socket.socket:
+        if not self._host.startswith("/"):
+            return socket.create_connection((self._host, self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{self._host}/.s.PGSQL.{self._target}")
+        return server
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            server = self._connect()
             with self._lock:
                 self._pairs.append((client, server))
             threading.Thread(target=_pump, args=(client, server), daemon=True).start()

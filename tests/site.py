@@ -23,11 +23,17 @@ def database_url() -> str:
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{settings['NAME']}"
-    host = settings["HOST"] or "127.0.0.1"
+    host = postgres_host()
     if host.startswith("/"):
         return f"postgresql://{settings['USER']}@/{settings['NAME']}?host={host}"
     user = f"{settings['USER']}:{settings['PASSWORD']}"
     return f"postgresql://{user}@{host}:{settings['PORT'] or 5432}/{settings['NAME']}"
+
+
+def postgres_host() -> str:
+    """A name, an address, or the folder of a socket."""
+    settings = connection.settings_dict
+    return str(settings["OPTIONS"].get("host") or settings["HOST"] or "127.0.0.1")
 
 
 class Site:

@@ -10,8 +10,8 @@ from django.contrib.auth import get_permission_codename
 from django.core.paginator import Paginator
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 if TYPE_CHECKING:  # generic in the stubs alone
     Admin = admin.ModelAdmin[Any]
@@ -64,7 +64,13 @@ ICONS = {
 
 def mark(state: str, word: Any) -> SafeString:
     """A state as icon and word."""
-    return format_html('<span class="vg-state">{}&nbsp;{}</span>', ICONS.get(state, "•"), word)
+    return format_html('<span class="nowrap">{}&nbsp;{}</span>', ICONS.get(state, "•"), word)
+
+
+def breakable(name: str) -> SafeString:
+    """A name that may go on in a second line after an underscore; copied, it is the name alone."""
+    parts = ((part,) for part in name.split("_"))
+    return format_html_join(mark_safe("_<wbr>"), "{}", parts)
 
 
 def block(text: str) -> SafeString | str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,22 +8,21 @@ from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import cron_words, mirror, upcoming
 from scheduler_app.admin import job_actions, job_facts
-from scheduler_app.admin.base import Admin, mark
+from scheduler_app.admin.base import Admin, breakable, mark
 from scheduler_app.clock import db_now
 from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
 from scheduler_app.forms import ScheduledJobForm
 from scheduler_app.models import LastRun, ScheduledJob
 from scheduler_app.states import JobState
+from scheduler_app.templatetags.vigil import when
 from scheduler_app.texts import cut_line
 
 
@@ -34,16 +32,13 @@ class ScheduledJobAdmin(Admin):
 
     form = ScheduledJobForm
     list_display = (
-        "id",
-        "name",
+        "job",
         "state_mark",
         "enabled",
-        "drift_badge",
         "last_run_mark",
         "next_run",
         "schedule",
         "owner",
-        "category",
     )
     list_filter = ("state", "enabled", "owner", "category")
     list_select_related = ("timetable", "last_run")
@@ -72,12 +67,17 @@ class ScheduledJobAdmin(Admin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description=_("job id"), ordering="id")
+    def job(self, job: ScheduledJob) -> SafeString:
+        return breakable(job.pk)
+
     @admin.display(description=_("state"), ordering="state")
     def state_mark(self, job: ScheduledJob) -> SafeString:
         shown = mark(job.state, job.get_state_display())
-        if job.state != JobState.BROKEN:
-            return shown
-        return format_html("{}: {}", shown, cut_line(job.state_error, 200))
+        if job.state == JobState.BROKEN:
+            shown = format_html("{}: {}", shown, cut_line(job.state_error, 200))
+        changed = len(drift_of(job))
+        return format_html("{}<br>≠ {}", shown, changed) if changed else shown
 
     @admin.display(description=_("schedule"), ordering="cron")
     def schedule(self, job: ScheduledJob) -> SafeString:
@@ -87,9 +87,9 @@ class ScheduledJobAdmin(Admin):
         )
 
     @admin.display(description=_("next run"), ordering="timetable__next_run_time")
-    def next_run(self, job: ScheduledJob) -> datetime | None:
+    def next_run(self, job: ScheduledJob) -> SafeString | None:
         row = getattr(job, "timetable", None)
-        return row.next_run_time if row else None
+        return when(row.next_run_time) if row and row.next_run_time else None
 
     @admin.display(description=_("last run"), ordering="last_run__finished_at")
     def last_run_mark(self, job: ScheduledJob) -> SafeString | None:
@@ -99,14 +99,8 @@ class ScheduledJobAdmin(Admin):
         url = reverse(
             "admin:scheduler_app_jobrun_change", args=[last.run], current_app=self.admin_site.name
         )
-        when = localize(localtime(last.finished_at))
         state = mark(last.state, last.get_state_display())
-        return format_html('<a href="{}">{}</a><br>{}', url, state, when)
-
-    @admin.display(description=_("drift"))
-    def drift_badge(self, job: ScheduledJob) -> str:
-        count = len(drift_of(job))
-        return f"≠ {count}" if count else ""
+        return format_html('<a href="{}">{}</a><br>{}', url, state, when(last.finished_at))
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

@@ -11,9 +11,10 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app.admin.base import HistoryAdmin, block, mark
+from scheduler_app.admin.base import HistoryAdmin, block, breakable, mark
 from scheduler_app.admin.job_filter import JobFilter
 from scheduler_app.models import JobRun
+from scheduler_app.templatetags.vigil import duration, when
 from scheduler_app.texts import cut_line
 
 
@@ -29,13 +30,12 @@ class RunList(ChangeList):
 class JobRunAdmin(HistoryAdmin):
     list_display = (
         "id",
-        "job_id",
+        "job_name",
         "state_mark",
         "trigger",
-        "slot",
-        "started_at",
-        "duration_ms",
-        "attempt",
+        "slot_time",
+        "start_time",
+        "took",
         "error_line",
     )
     list_filter = (JobFilter, "state", "trigger")
@@ -63,6 +63,22 @@ class JobRunAdmin(HistoryAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunList
+
+    @admin.display(description=_("job"))
+    def job_name(self, run: JobRun) -> SafeString:
+        return breakable(run.job_id)
+
+    @admin.display(description=_("slot"))
+    def slot_time(self, run: JobRun) -> SafeString | None:
+        return when(run.slot) if run.slot else None
+
+    @admin.display(description=_("started"))
+    def start_time(self, run: JobRun) -> SafeString | None:
+        return when(run.started_at) if run.started_at else None
+
+    @admin.display(description=_("duration"))
+    def took(self, run: JobRun) -> str:
+        return duration(run.duration_ms)
 
     @admin.display(description=_("state"))
     def state_mark(self, run: JobRun) -> SafeString:

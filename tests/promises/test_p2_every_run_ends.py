@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
@@ -17,7 +16,7 @@ from scheduler_app.states import NodeState, Reason, RunState
 from tests.factories import declaration
 from tests.ledger import assert_figures_true
 from tests.proxy import Proxy
-from tests.site import all_final, database_url, kill, states
+from tests.site import all_final, kill, postgres_host, states
 
 LONG = bool(os.environ.get("VIGIL_TEST_LONG"))
 NEVER = "0 0 1 1 *"
@@ -66,14 +65,15 @@ def test_result_that_comes_after_its_run_was_lost_is_kept_and_changes_nothing(si
 
 
 def test_database_that_goes_away_costs_no_run_that_still_runs(site, wait_until):
-    parts = urlsplit(database_url())
     site.declare(
         declaration("long", callable="wait", kwargs={"seconds": OUTAGE_S / 2}, cron=NEVER),
         site.noting("beat", cron="every 1 s"),
     )
-    with Proxy("127.0.0.1", parts.port or 5432) as proxy:
-        through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}"))
-        site.env["DATABASE_URL"] = urlunsplit(through)
+    settings = connection.settings_dict
+    with Proxy(postgres_host(), int(settings["PORT"] or 5432)) as proxy:
+        user = f"{settings['USER']}:{settings['PASSWORD']}"
+        place = f"{user}@127.0.0.1:{proxy.port}/{settings['NAME']}"
+        site.env["DATABASE_URL"] = f"postgresql://{place}"
         scheduler = site.scheduler()
         run_now("long")
         wait_until(lambda: states("long") == ["RUNNING"])
