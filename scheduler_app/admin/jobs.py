@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import cron_words, mirror, upcoming
@@ -34,7 +34,7 @@ class ScheduledJobAdmin(Admin):
     list_display = (
         "job",
         "state_mark",
-        "enabled",
+        "is_on",
         "last_run_mark",
         "next_run",
         "schedule",
@@ -79,12 +79,14 @@ class ScheduledJobAdmin(Admin):
         changed = len(drift_of(job))
         return format_html("{}<br>≠ {}", shown, changed) if changed else shown
 
+    @admin.display(description=pgettext_lazy("job", "on"), ordering="enabled", boolean=True)
+    def is_on(self, job: ScheduledJob) -> bool:
+        return job.enabled
+
     @admin.display(description=_("schedule"), ordering="cron")
     def schedule(self, job: ScheduledJob) -> SafeString:
         words = cron_words.describe(job.cron, get_language() or "en")
-        return format_html(
-            "<code>{}</code><br>{}", job.cron.replace(" ", "\N{NO-BREAK SPACE}"), words
-        )
+        return format_html('<code class="nowrap">{}</code><br>{}', job.cron, words)
 
     @admin.display(description=_("next run"), ordering="timetable__next_run_time")
     def next_run(self, job: ScheduledJob) -> SafeString | None:

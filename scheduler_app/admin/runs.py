@@ -8,6 +8,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -77,8 +78,8 @@ class JobRunAdmin(HistoryAdmin):
         return when(run.started_at) if run.started_at else None
 
     @admin.display(description=_("duration"))
-    def took(self, run: JobRun) -> str:
-        return duration(run.duration_ms)
+    def took(self, run: JobRun) -> SafeString:
+        return format_html('<span class="nowrap">{}</span>', duration(run.duration_ms))
 
     @admin.display(description=_("state"))
     def state_mark(self, run: JobRun) -> SafeString:

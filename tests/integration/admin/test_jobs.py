@@ -30,7 +30,7 @@ def test_list_says_what_each_job_is_and_does(admin_client):
         "●&nbsp;active",
         "otto",
         "reports",
-        "<code>0\xa02\xa0*\xa0*\xa0*</code>",
+        '<code class="nowrap">0 2 * * *</code>',
         "02:00",
         "≠ 1",
     ):
