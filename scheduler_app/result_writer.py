@@ -10,7 +10,6 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from django.db import (
-    DatabaseError,
     InterfaceError,
     OperationalError,
     close_old_connections,
@@ -93,5 +92,5 @@ class ResultWriter(threading.Thread):
         plain = replace(batch[0], result="", traceback="", log="", error=text)
         try:
             ledger.finish([plain])
-        except DatabaseError:
+        except Exception:  # the writer goes on; the node's taker ends the run as LOST
             logger.exception("result_lost", extra={"run_id": plain.run_id, "outcome": plain.state})
