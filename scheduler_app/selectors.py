@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
-from scheduler_app.histogram import merge, percentile
+from scheduler_app.histogram import percentile
 from scheduler_app.models import DurationTally, JobRun, LastRun, RunTally, ScheduledJob, Timetable
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.rollups import hour_of
@@ -33,6 +33,15 @@ class JobFigures:
     recent_durations: Cells = field(default_factory=dict)
     lags: Cells = field(default_factory=dict)
     lag_sum_ms: float = 0.0
+
+    def add(self, kind: str, bucket: int, total: int, sum_ms: float) -> None:
+        """Take in a cell of the histograms of all time."""
+        if kind == "duration":
+            self.durations[bucket] = total
+            self.duration_sum_ms += sum_ms
+        else:
+            self.lags[bucket] = total
+            self.lag_sum_ms += sum_ms
 
     @property
     def succeeded(self) -> int:
@@ -72,23 +81,20 @@ def figures(now: datetime, job_ids: Iterable[str] | None = None) -> Mapping[str,
     found: dict[str, JobFigures] = defaultdict(JobFigures)
     hours = {"hour__gte": window_begin(now)}
     jobs = {} if job_ids is None else {"job__in": list(job_ids)}
-    for row in RunTally.objects.filter(hour=ALL_TIME, **jobs):
-        found[row.job].totals[row.state] += row.total
-    for row in RunTally.objects.filter(**hours, **jobs):
-        job = found[row.job]
-        job.recent[row.state] += row.total
-        job.by_hour.setdefault(row.hour, Counter())[row.state] += row.total
-    for cell in DurationTally.objects.filter(hour=ALL_TIME, **jobs):
-        job = found[cell.job]
-        if cell.kind == "duration":
-            job.durations[cell.bucket] = cell.total
-            job.duration_sum_ms += cell.sum_ms
-        else:
-            job.lags[cell.bucket] = cell.total
-            job.lag_sum_ms += cell.sum_ms
-    for cell in DurationTally.objects.filter(kind="duration", **hours, **jobs):
-        job = found[cell.job]
-        job.recent_durations = merge([job.recent_durations, {cell.bucket: cell.total}])
+    runs = RunTally.objects.filter(**jobs).values_list("job", "hour", "state", "total")
+    for job_id, _, state, total in runs.filter(hour=ALL_TIME):
+        found[job_id].totals[state] += total
+    for job_id, hour, state, total in runs.filter(**hours):
+        found[job_id].recent[state] += total
+        found[job_id].by_hour.setdefault(hour, Counter())[state] += total
+    cells = DurationTally.objects.filter(**jobs)
+    for job_id, kind, bucket, total, sum_ms in cells.filter(hour=ALL_TIME).values_list(
+        "job", "kind", "bucket", "total", "sum_ms"
+    ):
+        found[job_id].add(kind, bucket, total, sum_ms)
+    lately = cells.filter(kind="duration", **hours).values_list("job", "bucket")
+    for job_id, bucket, total in lately.annotate(Sum("total")).order_by():
+        found[job_id].recent_durations[bucket] = total
     return found
 
 
