@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 from alerts_app.states import AlertState
 from notifications_app import channel_states, conf, outbox, preferences, rollups, wording
@@ -38,6 +45,7 @@ logger = logging.getLogger("NotificationDispatcher")
 
 ANSWER_LIMIT_BYTES = 2048
 THROTTLE_S = 60.0
+RECORD_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ def deliver(channel: Channel, rows: Sequence[AlertNotification], token: str) -> 
             ready.append(judged)
     if ready:
         outcomes = channel.send([item.message for item in ready])
-        _record(channel, ready, outcomes, token, now)
+        _record_surely(channel, ready, outcomes, token)
 
 
 def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict | _Ready:
@@ -150,12 +158,34 @@ def _settle_unsent(row: AlertNotification, token: str, verdict: Verdict, now: da
     logger.info("notification_not_sent", extra=extra)
 
 
+def _record_surely(
+    channel: Channel, ready: Sequence[_Ready], outcomes: Sequence[Outcome], token: str
+) -> None:
+    """Write what came of a post, also when the database is away for a while: nothing is sent twice for that."""
+    give_up_s = time.monotonic() + conf.get().LEASE_S / 2
+    is_clear = True
+    while True:
+        try:
+            if is_clear or outbox.is_held(
+                token
+            ):  # else the last commit went through, and only its answer was lost
+                _record(channel, ready, outcomes, token)
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() > give_up_s:
+                raise
+            is_clear = False
+            logger.warning("outcome_waits_for_database", extra={"error": str(error)})
+            time.sleep(RECORD_AGAIN_S)
+            close_old_connections()
+        else:
+            return
+
+
 def _record(
     channel: Channel,
     ready: Sequence[_Ready],
     outcomes: Sequence[Outcome],
     token: str,
-    began: datetime,
 ) -> None:
     by_id = {outcome.message_id: outcome for outcome in outcomes}
     throttled: list[ThrottledError] = []

@@ -75,6 +75,12 @@ def claim(
     return list(rows.select_related("alert", "occurrence", "recipient").order_by("pk"))
 
 
+def is_held(token: str) -> bool:
+    """Whether anything is still leased to `token`."""
+    held = AlertNotification.objects.filter(state=NotificationState.SENDING, lease_token=token)
+    return held.exists()
+
+
 def settle(row: AlertNotification, token: str, verdict: Verdict, now: datetime) -> bool:
     """Write what became of a claimed row and release or withdraw what it held. In the caller's transaction.
 

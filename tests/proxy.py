@@ -7,7 +7,10 @@ import selectors
 import socket
 import threading
 
+from django.db import connection
+
 from tests.servers import find_free_port
+from tests.site import Site, postgres_host
 
 
 class Proxy:
@@ -63,6 +66,15 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+
+
+def proxied(site: Site) -> Proxy:
+    """Lead what `site` starts to its database through a proxy."""
+    settings = connection.settings_dict
+    proxy = Proxy(postgres_host(), int(settings["PORT"] or 5432))
+    place = f"{settings['USER']}:{settings['PASSWORD']}@127.0.0.1:{proxy.port}/{settings['NAME']}"
+    site.env["DATABASE_URL"] = f"postgresql://{place}"
+    return proxy
 
 
 def _pump(client: socket.socket, server: socket.socket) -> None:

@@ -15,8 +15,8 @@ from scheduler_app.models import JobRun, Node, ScheduledJob
 from scheduler_app.states import NodeState, Reason, RunState
 from tests.factories import declaration
 from tests.ledger import assert_figures_true
-from tests.proxy import Proxy
-from tests.site import all_final, kill, postgres_host, states
+from tests.proxy import proxied
+from tests.site import all_final, kill, states
 
 LONG = bool(os.environ.get("VIGIL_TEST_LONG"))
 NEVER = "0 0 1 1 *"
@@ -69,11 +69,7 @@ def test_database_that_goes_away_costs_no_run_that_still_runs(site, wait_until):
         declaration("long", callable="wait", kwargs={"seconds": OUTAGE_S / 2}, cron=NEVER),
         site.noting("beat", cron="every 1 s"),
     )
-    settings = connection.settings_dict
-    with Proxy(postgres_host(), int(settings["PORT"] or 5432)) as proxy:
-        user = f"{settings['USER']}:{settings['PASSWORD']}"
-        place = f"{user}@127.0.0.1:{proxy.port}/{settings['NAME']}"
-        site.env["DATABASE_URL"] = f"postgresql://{place}"
+    with proxied(site) as proxy:
         scheduler = site.scheduler()
         run_now("long")
         wait_until(lambda: states("long") == ["RUNNING"])

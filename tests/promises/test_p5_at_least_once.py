@@ -7,10 +7,12 @@ import random
 from collections import Counter
 
 import pytest
+from django.db import connection
 
 from alerts_app.intake import NewAlert, raise_alert
 from notifications_app.models import AlertNotification
-from tests.gateways import SmtpSink
+from tests.gateways import Gateway, Reply, SmtpSink
+from tests.proxy import proxied
 from tests.site import kill
 from tests.story import channels_env, make_person
 
@@ -26,6 +28,23 @@ pytestmark = pytest.mark.timeout(3000 if LONG else 300)
 def sink():
     with SmtpSink(delay_s=0.15) as one:
         yield one
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="only a server can go away")
+def test_database_that_goes_away_during_a_send_doubles_nothing(site, wait_until):
+    make_person("olga", system_enabled=False, email_enabled=False)
+    with Gateway() as gateway, proxied(site) as proxy:
+        gateway.reply = Reply(delay_s=1.0)
+        site.env |= channels_env(gateway=gateway) | {"DJANGO_SETTINGS_MODULE": "project.settings"}
+        worker = site.worker()
+        raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner="olga"))
+        wait_until(lambda: gateway.posts, 20)
+        proxy.cut()
+        wait_until(lambda: "outcome_waits_for_database" in worker.out, 20)
+        proxy.restore()
+        wait_until(lambda: AlertNotification.objects.get().state == "SENT", 20)
+        assert worker.stop() == 0
+    assert len(gateway.posts) == 1
 
 
 def raise_to_all(count: int) -> None:
