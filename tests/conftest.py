@@ -8,6 +8,7 @@ import django
 import hypothesis
 import pytest
 from django.conf import settings
+from django.utils import translation
 
 from tests import environment, servers
 
@@ -20,6 +21,13 @@ hypothesis.settings.load_profile("vigil")
 
 def pytest_report_header():
     return f"database: {settings.DATABASES['default']['ENGINE'].rpartition('.')[2]}"
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    """Each test begins in English: a page that another one read in Chinese leaves its language in the thread."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from alerts_app.models import AlertRecord
 from scheduler_app import claims, mirror
@@ -259,3 +262,18 @@ def test_file_that_breaks_while_it_runs_is_told_and_the_last_good_one_stays(site
     path.write_text(good.replace("every 1 s", "every 2 s"))
     wait_until(lambda: ScheduledJob.objects.get(pk="beat").cron == "every 2 s")
     wait_until(lambda: not Node.objects.exclude(file_problem="").exists())
+
+
+def test_database_that_is_locked_for_a_while_costs_no_run(site, wait_until):
+    site.declare(site.noting("beat", cron="every 1 s"))
+    scheduler = site.scheduler()
+    wait_until(lambda: states("beat"))
+    path = connection.settings_dict["NAME"]
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(4.0)  # longer than the lease of 3 s
+        other.execute("ROLLBACK")
+    count = JobRun.objects.filter(state="SUCCESS").count()
+    wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() > count + 3, 20)
+    assert scheduler.process.poll() is None
+    assert not JobRun.objects.filter(state="LOST").exists()
