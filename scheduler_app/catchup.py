@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scheduler_app.states import Reason, RunState
 from scheduler_app.timetable import Schedule
 
 LEAST_GRACE_S = 60.0
@@ -34,33 +35,35 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissedRange:
+class Passed:
+    """Neighbouring slots that do not run: one row of the ledger."""
+
     first: datetime
     last: datetime
     count: int
-    too_late: bool
-    """Too late by the grace, or left out because newer slots were caught up instead."""
+    state: RunState
+    """MISSED or SKIPPED."""
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     run: tuple[datetime, ...]
-    missed: tuple[MissedRange, ...]
+    passed: tuple[Passed, ...]
     following: datetime | None
 
 
 def plan(schedule: Schedule, cursor: datetime, now: datetime, policy: Policy) -> Plan:
     """Deal with every slot from `cursor` (a slot that is due) up to `now`.
 
-    Each of these slots is in `run` or in exactly one range of `missed`; `following` is the first slot after `now`.
+    Each of these slots is in `run` or in exactly one range of `passed`; `following` is the first slot after `now`.
     """
     second = schedule.next_after(cursor)
     grace = policy.grace(second - cursor if second else None)
     if second is None or second > now:
         if now - cursor <= grace:
-            return Plan(run=(cursor,), missed=(), following=second)
-        missed = MissedRange(first=cursor, last=cursor, count=1, too_late=True)
-        return Plan(run=(), missed=(missed,), following=second)
+            return Plan(run=(cursor,), passed=(), following=second)
+        return Plan(run=(), passed=(_missed(cursor, cursor, 1, Reason.GRACE),), following=second)
     return _plan_backlog(schedule, cursor, now, now - grace, policy.most)
 
 
@@ -72,16 +75,19 @@ def _plan_backlog(
     run = schedule.take_last(now, most, fresh)
     ranges = []
     late_until = min(fresh, now)
-    boundaries = ((before, late_until, True), (late_until, _just_before(run, now), False))
-    for after, until, too_late in boundaries:
+    boundaries = (
+        (before, late_until, Reason.GRACE),
+        (late_until, _just_before(run, now), Reason.CATCH_UP),
+    )
+    for after, until, reason in boundaries:
         slots = schedule.count(after, until) if after < until else None
         if slots and slots.count and slots.first and slots.last:
-            ranges.append(
-                MissedRange(
-                    first=slots.first, last=slots.last, count=slots.count, too_late=too_late
-                )
-            )
-    return Plan(run=tuple(run), missed=tuple(ranges), following=schedule.next_after(now))
+            ranges.append(_missed(slots.first, slots.last, slots.count, reason))
+    return Plan(run=tuple(run), passed=tuple(ranges), following=schedule.next_after(now))
+
+
+def _missed(first: datetime, last: datetime, count: int, reason: Reason) -> Passed:
+    return Passed(first=first, last=last, count=count, state=RunState.MISSED, reason=reason)
 
 
 def _just_before(run: list[datetime], now: datetime) -> datetime:

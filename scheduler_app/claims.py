@@ -81,7 +81,7 @@ def settle(rows: Sequence[Timetable], now: datetime) -> int:
             final.append(_broken(row, cursor, now, error))
             continue
         queued += [_queued(jobs[row.job_id], row.epoch, slot, now) for slot in plan.run]
-        final += [_missed(row, part, now) for part in plan.missed]
+        final += [_passed(row, part, now) for part in plan.passed]
         cursors.append({"job_id": row.job_id, "next_run_time": plan.following})
     JobRun.objects.bulk_create(queued, ignore_conflicts=True)
     ledger.insert_final(final)
@@ -110,7 +110,7 @@ def _queued(job: ScheduledJob, epoch: int, slot: datetime, now: datetime) -> Job
     )
 
 
-def _missed(row: Timetable, part: catchup.MissedRange, now: datetime) -> JobRun:
+def _passed(row: Timetable, part: catchup.Passed, now: datetime) -> JobRun:
     return JobRun(
         job_id=row.job_id,
         epoch=row.epoch,
@@ -118,8 +118,8 @@ def _missed(row: Timetable, part: catchup.MissedRange, now: datetime) -> JobRun:
         slot=part.first,
         slot_last=part.last,
         slot_count=part.count,
-        state=RunState.MISSED,
-        reason=Reason.GRACE if part.too_late else Reason.CATCH_UP,
+        state=part.state,
+        reason=part.reason,
         ready_at=part.first,
         queued_at=now,
         finished_at=now,

@@ -14,7 +14,6 @@ from scheduler_app.field_rules import FieldError
 from scheduler_app.states import DstFold, DstGap, OnLost, OnMissed, Overlap, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 NAME = re.compile(r"[^\W\d]\w*")
 
 __all__ = ["FieldError", "JobDeclaration", "clean"]
@@ -37,8 +36,11 @@ class JobDeclaration:
     dst_gap: str = DstGap.RUN_AFTER
     dst_fold: str = DstFold.ONCE
     calendar: str = ""
+    blackouts: list[str] = field(default_factory=list)
+    jitter_s: float = 0.0
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+    params_schema: dict[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
     max_instances: int = 1
     overlap: str = Overlap.SKIP
@@ -47,11 +49,14 @@ class JobDeclaration:
     max_catch_up: int = 1
     max_retries: int = 0
     retry_backoff_s: float = 60.0
+    retry_on: list[str] = field(default_factory=list)
     on_lost: str = OnLost.ALERT
     queue: str = "default"
     severity: str = Severity.ERROR
     expected_s: float | None = None
     tags: list[str] = field(default_factory=list)
+    keep_successes_days: int | None = None
+    keep_failures_days: int | None = None
 
     FIELDS: ClassVar[tuple[str, ...]]
     REQUIRED: ClassVar[tuple[str, ...]]
@@ -84,7 +89,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     ),
     "name": rules.text(200),
     "module": rules.matching(
-        DOTTED, _("Write the dotted name of a module, like 'shop.jobs'."), longest=200
+        rules.DOTTED, _("Write the dotted name of a module, like 'shop.jobs'."), longest=200
     ),
     "callable": rules.matching(NAME, _("Write the name of a function in the module."), longest=200),
     "cron": rules.cron,
@@ -96,8 +101,11 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "dst_gap": rules.one_of(DstGap.values),
     "dst_fold": rules.one_of(DstFold.values),
     "calendar": rules.text(100, empty=True),
+    "blackouts": rules.json_value(list, "list"),
+    "jitter_s": rules.seconds(0, optional=False),
     "args": rules.json_value(list, "list"),
     "kwargs": rules.kwargs,
+    "params_schema": rules.json_value(dict, "dict"),
     "timeout_s": rules.seconds(0.1),
     "max_instances": rules.whole(1, 1000),
     "overlap": rules.one_of(Overlap.values),
@@ -106,9 +114,12 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "max_catch_up": rules.whole(1, 1000),
     "max_retries": rules.whole(0, 100),
     "retry_backoff_s": rules.seconds(0, optional=False),
+    "retry_on": rules.exceptions,
     "on_lost": rules.one_of(OnLost.values),
     "queue": rules.matching(rules.TAG, _("Letters, digits, dot, dash and underscore; at most 50.")),
     "severity": rules.one_of(Severity.values),
     "expected_s": rules.seconds(0),
     "tags": rules.tags,
+    "keep_successes_days": rules.whole(1, 36_500, optional=True),
+    "keep_failures_days": rules.whole(1, 36_500, optional=True),
 }

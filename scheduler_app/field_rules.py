@@ -17,6 +17,7 @@ from scheduler_app import timetable, zones
 from scheduler_app.errors import ScheduleError
 
 TAG = re.compile(r"[\w.-]{1,50}")
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class FieldError(ValueError):
@@ -79,8 +80,10 @@ def one_of(choices: Collection[str]) -> Callable[[Any], str]:
     return rule
 
 
-def whole(least: int, most: int) -> Callable[[Any], int]:
-    def rule(value: Any) -> int:
+def whole(least: int, most: int, *, optional: bool = False) -> Callable[[Any], int | None]:
+    def rule(value: Any) -> int | None:
+        if value is None and optional:
+            return None
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise FieldError(_("has to be a whole number"), _between(least, most))
         return value
@@ -180,6 +183,14 @@ def kwargs(value: Any) -> dict[str, Any]:
         problem = _("%(name)r is no name of an argument") % {"name": wrong[0]}
         raise FieldError(problem, _("Use the function's names."))
     return dict(json_value(dict, "dict")(value))
+
+
+def exceptions(value: Any) -> list[str]:
+    names = json_value(list, "list")(value)
+    if any(not isinstance(name, str) or not DOTTED.fullmatch(name) for name in names):
+        hint = _("Write names like 'TimeoutError' or 'requests.ConnectionError'.")
+        raise FieldError(_("has an entry that is no name of an exception"), hint)
+    return list(dict.fromkeys(names))
 
 
 def tags(value: Any) -> list[str]:

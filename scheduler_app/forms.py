@@ -17,7 +17,14 @@ from scheduler_app.texts import cut_line
 from scheduler_app.upcoming import NEXT_TIMES
 
 PREVIEW = "_preview"
-EMPTY: dict[str, Any] = {"args": [], "kwargs": {}, "tags": []}
+EMPTY: dict[str, Any] = {
+    "args": [],
+    "kwargs": {},
+    "tags": [],
+    "blackouts": [],
+    "retry_on": [],
+    "params_schema": {},
+}
 
 if TYPE_CHECKING:  # generic in the stubs alone
     JobModelForm = forms.ModelForm[ScheduledJob]

@@ -45,6 +45,7 @@ class RunTrigger(TextChoices):
     SCHEDULE = "SCHEDULE", _("schedule")
     MANUAL = "MANUAL", _("by hand")
     RETRY = "RETRY", _("retry")
+    WATCHED = "WATCHED", _("another scheduler")
 
 
 class Reason(TextChoices):
@@ -60,12 +61,17 @@ class Reason(TextChoices):
     BROKEN = "BROKEN", _("the schedule could not be computed")
     RESULT_LOST = "RESULT_LOST", _("its result could not be stored")
     DISABLED = "DISABLED", _("the job was disabled before it started")
+    CALENDAR = "CALENDAR", _("a day on which the job rests")
+    BLACKOUT = "BLACKOUT", _("inside a blackout window")
+    REPLACED = "REPLACED", _("a newer run took its place")
+    BY_PERSON = "BY_PERSON", _("somebody cancelled it")
 
 
 class JobState(TextChoices):
     ACTIVE = "ACTIVE", _("active")
     ORPHANED = "ORPHANED", _("no longer in the job file")
     BROKEN = "BROKEN", _("broken")
+    WATCHED = "WATCHED", _("run by another scheduler")
 
 
 class Overlap(TextChoices):
@@ -112,6 +118,7 @@ class Severity(TextChoices):
 class NodeKind(TextChoices):
     SCHEDULER = "SCHEDULER", _("scheduler")
     WORKER = "WORKER", _("notification worker")
+    CELERY = "CELERY", _("Celery worker")
 
 
 class NodeState(TextChoices):

@@ -54,10 +54,29 @@ class ScheduledJobAdmin(Admin):
         (None, {"fields": ("id", "state_mark", "source", "module", "callable", "revision")}),
         (_("What it is"), {"fields": ("name", "owner", "category", "description", "tags")}),
         (_("When it runs"), {"fields": ("enabled", "cron", "timezone", "dst_gap", "dst_fold")}),
-        (None, {"fields": ("calendar", "on_missed", "max_catch_up", "grace_s")}),
-        (_("How it runs"), {"fields": ("args", "kwargs", "queue", "overlap", "max_instances")}),
-        (None, {"fields": ("timeout_s", "expected_s", "max_retries", "retry_backoff_s")}),
-        (_("When it fails"), {"fields": ("severity", "on_lost")}),
+        (
+            None,
+            {
+                "fields": (
+                    "calendar",
+                    "blackouts",
+                    "jitter_s",
+                    "on_missed",
+                    "max_catch_up",
+                    "grace_s",
+                )
+            },
+        ),
+        (
+            _("How it runs"),
+            {"fields": ("args", "kwargs", "params_schema", "queue", "overlap", "max_instances")},
+        ),
+        (None, {"fields": ("timeout_s", "expected_s")}),
+        (
+            _("When it fails"),
+            {"fields": ("severity", "max_retries", "retry_backoff_s", "retry_on", "on_lost")},
+        ),
+        (_("History"), {"fields": ("keep_successes_days", "keep_failures_days")}),
         (_("This change"), {"fields": ("why",)}),
     )
 

@@ -47,8 +47,13 @@ class ScheduledJob(models.Model):
         _("in the autumn fold"), max_length=16, choices=DstFold.choices, default=DstFold.ONCE
     )
     calendar = models.CharField(_("calendar"), max_length=100, blank=True)
+    blackouts = models.JSONField(_("blackout windows"), default=list, blank=True)
+    jitter_s = models.FloatField(
+        _("jitter (s)"), default=0, help_text=_("Starts are spread over so long after the slot.")
+    )
     args = models.JSONField(_("positional arguments"), default=list, blank=True)
     kwargs = models.JSONField(_("named arguments"), default=dict, blank=True)
+    params_schema = models.JSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
     timeout_s = models.FloatField(_("time limit (s)"), null=True, blank=True)
     max_instances = models.PositiveIntegerField(_("runs at once"), default=1)
     overlap = models.CharField(
@@ -61,6 +66,9 @@ class ScheduledJob(models.Model):
     max_catch_up = models.PositiveIntegerField(_("catch up at most"), default=1)
     max_retries = models.PositiveIntegerField(_("retries"), default=0)
     retry_backoff_s = models.FloatField(_("back-off (s)"), default=60)
+    retry_on = models.JSONField(
+        _("retry on"), default=list, blank=True, help_text=_("Names of exceptions; empty: all.")
+    )
     on_lost = models.CharField(
         _("when lost"), max_length=16, choices=OnLost.choices, default=OnLost.ALERT
     )
@@ -70,6 +78,10 @@ class ScheduledJob(models.Model):
     )
     expected_s = models.FloatField(_("expected duration (s)"), null=True, blank=True)
     tags = models.JSONField(_("tags"), default=list, blank=True)
+    keep_successes_days = models.PositiveIntegerField(
+        _("keep successes (d)"), null=True, blank=True
+    )
+    keep_failures_days = models.PositiveIntegerField(_("keep failures (d)"), null=True, blank=True)
 
     state = models.CharField(
         _("state"), max_length=16, choices=JobState.choices, default=JobState.ACTIVE
@@ -179,3 +191,23 @@ class SyncedFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.digest[:12]}"
+
+
+class CalendarDay(models.Model):
+    """A day of a calendar that the published data have not, or have wrong."""
+
+    calendar = models.CharField(_("calendar"), max_length=100)
+    day = models.DateField(_("day"))
+    is_open = models.BooleanField(_("working day"))
+    name = models.CharField(_("name"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("calendar day")
+        verbose_name_plural = _("calendar days")
+        ordering: ClassVar = ["calendar", "day"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["calendar", "day"], name="vigil_calendar_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calendar} {self.day}"

@@ -34,6 +34,7 @@ class Node(models.Model):
     slots_total = models.PositiveIntegerField(_("threads"), default=0)
     slots_busy = models.PositiveIntegerField(_("threads at work"), default=0)
     clock_offset_ms = models.FloatField(_("clock offset (ms)"), default=0)
+    queues = models.CharField(_("queues"), max_length=500, blank=True)
     draining = models.BooleanField(_("draining"), default=False)
 
     class Meta:

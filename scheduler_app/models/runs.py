@@ -47,6 +47,11 @@ class JobRun(models.Model):
     params = models.JSONField(_("named arguments of this run"), null=True)
     requested_by = models.CharField(_("asked by"), max_length=150, blank=True)
 
+    held = models.BooleanField(_("waits for another run of the job"), default=False)
+    cancel_at = models.DateTimeField(_("asked to stop"), null=True)
+    cancel_by = models.CharField(_("asked to stop by"), max_length=150, blank=True)
+    next_try = models.BigIntegerField(_("tried again by"), null=True)
+
     ready_at = models.DateTimeField(_("ready"))
     queued_at = models.DateTimeField(_("queued"))
     started_at = models.DateTimeField(_("started"), null=True)
@@ -76,7 +81,13 @@ class JobRun(models.Model):
         indexes: ClassVar = [
             # claims.py take: the oldest that waits
             models.Index(
-                fields=["ready_at", "id"], name="vigil_run_queued", condition=Q(state="QUEUED")
+                fields=["ready_at", "id", "queue"],
+                name="vigil_run_ready",
+                condition=Q(state="QUEUED", held=False),
+            ),
+            # ledger.py: what a run that ends lets go
+            models.Index(
+                fields=["job", "id"], name="vigil_run_held", condition=Q(state="QUEUED", held=True)
             ),
             # nodes.py reap, claims.py overlap: what runs, and where
             models.Index(
@@ -100,9 +111,9 @@ class JobRun(models.Model):
 
     @property
     def lag_ms(self) -> float | None:
-        """From the slot (or the request) until the body was called."""
-        begin = self.slot or self.ready_at
-        return (self.started_at - begin).total_seconds() * 1000 if self.started_at else None
+        """From the moment at which it should have started until the body was called."""
+        start = self.started_at
+        return (start - self.ready_at).total_seconds() * 1000 if start else None
 
 
 class LastRun(models.Model):

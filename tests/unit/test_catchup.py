@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler_app.catchup import Policy, plan
+from scheduler_app.states import Reason
 from scheduler_app.timetable import Schedule
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ def minutes(count: float) -> datetime:
 def test_slot_that_is_due_runs():
     found = plan(MINUTELY, BEGIN, minutes(0.2), Policy())
     assert found.run == (BEGIN,)
-    assert (found.missed, found.following) == ((), minutes(1))
+    assert (found.passed, found.following) == ((), minutes(1))
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,14 @@ def test_slot_that_is_due_runs():
 def test_grace_is_half_the_period_unless_the_job_says_otherwise(policy, late_min, runs):
     found = plan(HOURLY, BEGIN, minutes(late_min), policy)
     assert bool(found.run) is runs
-    assert bool(found.missed) is not runs
+    assert bool(found.passed) is not runs
 
 
 def test_latest_runs_once_after_a_gap_and_the_rest_is_counted():
     found = plan(MINUTELY, BEGIN, minutes(600.5), Policy(grace_s=3600))
     assert found.run == (minutes(600),)
-    late, left_out = found.missed
-    assert (late.too_late, left_out.too_late) == (True, False)
+    late, left_out = found.passed
+    assert (late.reason, left_out.reason) == (Reason.GRACE, Reason.CATCH_UP)
     assert late.count + left_out.count == 600
     assert found.following == minutes(601)
 
@@ -55,13 +56,13 @@ def test_all_catches_up_at_most_so_many():
         MINUTELY, BEGIN, minutes(10.5), Policy(on_missed="all", max_catch_up=4, grace_s=3600)
     )
     assert found.run == tuple(minutes(n) for n in (7, 8, 9, 10))
-    assert sum(part.count for part in found.missed) == 7
+    assert sum(part.count for part in found.passed) == 7
 
 
 def test_day_of_a_second_long_interval_is_counted_and_not_enumerated():
     schedule = Schedule("every 1 s", anchor=BEGIN)
     found = plan(schedule, BEGIN + timedelta(seconds=1), minutes(24 * 60), Policy())
-    assert sum(part.count for part in found.missed) + len(found.run) == 86_400
+    assert sum(part.count for part in found.passed) + len(found.run) == 86_400
 
 
 policies = st.builds(
@@ -84,7 +85,7 @@ def test_every_slot_is_planned_exactly_once(schedule, late_min, policy):
     found = plan(schedule, cursor, now, policy)
     slots = [cursor, *schedule.between(cursor, now)]
     planned = list(found.run)
-    for part in found.missed:
+    for part in found.passed:
         inside = [slot for slot in slots if part.first <= slot <= part.last]
         assert len(inside) == part.count
         planned += inside

@@ -60,6 +60,13 @@ FAULTS = [
     *(("on_lost", value, "unknown") for value in ("", "email", None)),
     *(("queue", value, "not allowed") for value in ("", "a b", "q" * 51, None)),
     *(("severity", value, "unknown") for value in ("", "error", "FATAL", None)),
+    *(("jitter_s", value, "number of seconds") for value in (None, -1, "5")),
+    *(("blackouts", value, "has to be a list") for value in ("a", None, {"a": 1})),
+    *(("params_schema", value, "has to be a dict") for value in ("a", None, [])),
+    *(("retry_on", value, "has to be a list") for value in ("a", None, {"a": 1})),
+    *(("retry_on", [value], "no name of an exception") for value in ("a b", "", 5, None, "a.")),
+    *(("keep_successes_days", value, "whole number") for value in (0, 1.5, "9", True)),
+    *(("keep_failures_days", value, "whole number") for value in (0, 36_501)),
     *(("tags", value, "has to be a list") for value in ("a", None, {"a": 1})),
     *(("tags", [value], "no word") for value in ("a b", "", 5, None, "t" * 51, ["a"])),
 ]
