@@ -10,12 +10,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from project.log_fields import complete, keep_message, mask_all
+from project.log_fields import of_record
 from project.log_file import QuietFailure, SharedLogFile
 
 FILE_NAME = "scheduler.log"
@@ -42,14 +43,17 @@ class StderrLog(StreamLog):
         super().emit(record)
 
 
-class OnceFormatter(structlog.stdlib.ProcessorFormatter):
+class LineFormatter(logging.Formatter):
     """Makes a record's line once, for the file and for stdout."""
+
+    def __init__(self, render: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__()
+        self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
         line: str | None = record.__dict__.get("_line")
         if line is None:
-            line = super().format(record)
-            record.__dict__["_line"] = line
+            line = record.__dict__["_line"] = self._render(of_record(record))
         return line
 
 
@@ -66,6 +70,7 @@ def configure(options: Mapping[str, str]) -> None:
         root.removeHandler(old)
         old.close()
     root.setLevel(level)
+    logging._srcfile = None  # no line says where in the code it was written; see "Optimization" in logging's documentation
     line = formatter(style)
     for handler in (SharedLogFile(Path(options["DIR"]) / FILE_NAME), _to_person()):
         handler.setFormatter(line)
@@ -88,15 +93,10 @@ def to_stdout() -> None:
 
 def formatter(style: str) -> logging.Formatter:
     """`style` json: one line a record, its keys `timestamp level logger event`, every `extra`, `exception`."""
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-        colors=False, exception_formatter=structlog.dev.plain_traceback
-    )
     if style == "json":
-        renderer = structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False)
-    return OnceFormatter(
-        foreign_pre_chain=[keep_message, structlog.stdlib.ExtraAdder()],
-        processors=[complete, structlog.processors.format_exc_info, mask_all, renderer],
-    )
+        return LineFormatter(json.JSONEncoder(ensure_ascii=False).encode)
+    console = structlog.dev.ConsoleRenderer(colors=False)
+    return LineFormatter(lambda fields: console(None, "", fields))
 
 
 def _to_person() -> logging.Handler:

@@ -4,42 +4,38 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from scheduler_app.masking import MASK, mask
+from scheduler_app.masking import MASK, mask, secret_count
 
 DEEPEST = 6
-SAFE = frozenset({"timestamp", "level", "logger"})
-LEFT_BY_FORMATTERS = frozenset({"message", "asctime"})
+SHORT = 100
 
 
-def keep_message(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Save the message from an `extra` that is called `event`."""
-    return {"_message": fields["event"], **fields}
+PLAIN = logging.Formatter()
+ALWAYS_THERE = frozenset(
+    logging.LogRecord("", 0, "", 0, "", None, None).__dict__.keys()
+    | {"taskName", "_line", "message", "asctime"}
+)
 
 
-def complete(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Put `timestamp level logger event` first; an `extra` of the same name does not replace them."""
-    record: logging.LogRecord = fields.pop("_record")
-    del fields["_from_structlog"]
-    first = {
+def of_record(record: logging.LogRecord) -> dict[str, Any]:
+    """What `record` says as plain JSON values without secrets: `timestamp level logger event` and every `extra`."""
+    fields: dict[str, Any] = {
         "timestamp": _utc(record.created),
         "level": record.levelname.lower(),
         "logger": record.name,
-        "event": fields.pop("_message", fields.get("event", "")),
+        "event": _masked("event", record.getMessage()),
     }
-    taken = LEFT_BY_FORMATTERS.union(first)
-    return first | {key: value for key, value in fields.items() if key not in taken}
-
-
-def mask_all(_logger: Any, _name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything as plain JSON values without secrets."""
-    return {
-        str(key): value if key in SAFE else _plain(str(key), value, depth=0)
-        for key, value in fields.items()
-    }
+    for key, value in record.__dict__.items():
+        if key not in ALWAYS_THERE and key not in fields:
+            fields[key] = _masked(key, value) if type(value) is str else _plain(key, value, depth=0)
+    if record.exc_info:
+        fields["exception"] = mask(PLAIN.formatException(record.exc_info))
+    return fields
 
 
 def _utc(seconds: float) -> str:
@@ -61,6 +57,16 @@ def _plain(key: str, value: Any, *, depth: int) -> Any:
 
 def _masked(key: str, text: str) -> str:
     """A field called `password` hides its whole value, any other what looks like a secret in it."""
+    return _remembered(key, text, secret_count()) if len(text) <= SHORT else _looked_through(key, text)
+
+
+@lru_cache(maxsize=16_384)
+def _remembered(key: str, text: str, _secrets: int) -> str:
+    """Names, owners and states come in every line: each is looked through once, until a new secret is known."""
+    return _looked_through(key, text)
+
+
+def _looked_through(key: str, text: str) -> str:
     name = f"{key}="
     shown = mask(name + text)
     if shown == name + text:

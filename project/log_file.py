@@ -98,12 +98,10 @@ class SharedLogFile(QuietFailure):
             self._descriptor = os.open(self.path, flags, 0o640)
 
     def _is_current(self) -> bool:
-        mine = os.fstat(self._descriptor)
         try:
-            there = self.path.stat()
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self.path))  # noqa: PTH116 - for every line
         except FileNotFoundError:
             return False
-        return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
     def _let_go(self) -> None:
         if self._descriptor >= 0:

@@ -32,6 +32,11 @@ def add_secret(value: str) -> None:
         _secrets.add(value)
 
 
+def secret_count() -> int:
+    """Grows with each secret that becomes known: what was masked before may have to be masked again."""
+    return len(_secrets)
+
+
 def mask(text: str) -> str:
     """`text` with every known secret and everything that looks like one replaced by `***`."""
     for secret in _secrets:
