@@ -10,14 +10,15 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from project.log_background import BackgroundLog
 from project.log_fields import of_record
-from project.log_file import QuietFailure, SharedLogFile
+from project.log_file import NOTHING, QuietFailure, SharedLogFile
 
 FILE_NAME = "scheduler.log"
 STDOUT_VARIABLE = "VIGIL_LOG_STDOUT"
@@ -30,6 +31,13 @@ TALKATIVE = ("apscheduler", "httpx", "httpcore", "asyncio")
 
 class StreamLog(QuietFailure, logging.StreamHandler):  # type: ignore[type-arg]
     """A stream that may be closed at the other end."""
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        try:
+            self.stream.write("".join(f"{line}{self.terminator}" for line in lines))
+            self.flush()
+        except Exception:  # noqa: BLE001 - as in every logging handler: a line must not break its caller
+            self.handleError(NOTHING)
 
 
 class StderrLog(StreamLog):
@@ -70,9 +78,11 @@ def configure(options: Mapping[str, str]) -> None:
         root.removeHandler(old)
         old.close()
     root.setLevel(level)
-    logging._srcfile = None  # no line says where in the code it was written; see "Optimization" in logging's documentation
+    logging._srcfile = (
+        None  # no line says where it was written (see "Optimization" in logging's documentation)
+    )
     line = formatter(style)
-    for handler in (SharedLogFile(Path(options["DIR"]) / FILE_NAME), _to_person()):
+    for handler in _handlers(Path(options["DIR"]) / FILE_NAME):
         handler.setFormatter(line)
         root.addHandler(handler)
     _take_over("django", "django.server")
@@ -99,13 +109,15 @@ def formatter(style: str) -> logging.Formatter:
     return LineFormatter(lambda fields: console(None, "", fields))
 
 
-def _to_person() -> logging.Handler:
-    is_service = len(sys.argv) > 1 and sys.argv[1] in SERVICES
-    if is_service or os.environ.get(STDOUT_VARIABLE) == "1":
-        return StreamLog(sys.stdout)
-    handler = StderrLog()
-    handler.setLevel(logging.WARNING)
-    return handler
+def _handlers(path: Path) -> tuple[logging.Handler, ...]:
+    file = SharedLogFile(path)
+    if len(sys.argv) > 1 and sys.argv[1] in SERVICES:
+        return (BackgroundLog([file, StreamLog(sys.stdout)]),)
+    if os.environ.get(STDOUT_VARIABLE) == "1":
+        return file, StreamLog(sys.stdout)
+    to_person = StderrLog()
+    to_person.setLevel(logging.WARNING)
+    return file, to_person
 
 
 def _take_over(*names: str) -> None:

@@ -57,7 +57,9 @@ def _plain(key: str, value: Any, *, depth: int) -> Any:
 
 def _masked(key: str, text: str) -> str:
     """A field called `password` hides its whole value, any other what looks like a secret in it."""
-    return _remembered(key, text, secret_count()) if len(text) <= SHORT else _looked_through(key, text)
+    return (
+        _remembered(key, text, secret_count()) if len(text) <= SHORT else _looked_through(key, text)
+    )
 
 
 @lru_cache(maxsize=16_384)

@@ -12,11 +12,12 @@ import fcntl
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MAX_BYTES = 20 * 1024 * 1024
 OLD_FILES = 5
+NOTHING = logging.makeLogRecord({})
 
 
 class QuietFailure(logging.Handler):
@@ -33,6 +34,10 @@ class QuietFailure(logging.Handler):
 
     def place(self) -> str:
         return str(getattr(getattr(self, "stream", None), "name", "a stream"))
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Write finished lines in one go; as with a record, a failure is told once and reaches nobody."""
+        raise NotImplementedError
 
 
 class SharedLogFile(QuietFailure):
@@ -56,12 +61,19 @@ class SharedLogFile(QuietFailure):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            # a lone surrogate becomes \udXXX, which JSON reads as what it was
-            line = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
-            self._append(line)
-            self.failed = False
+            line = self.format(record)
         except Exception:  # noqa: BLE001 - as in every logging handler: a line must not break its caller
             self.handleError(record)
+        else:
+            self.write_lines([line])
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        try:
+            # a lone surrogate becomes \udXXX, which JSON reads as what it was
+            self._append("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+            self.failed = False
+        except Exception:  # noqa: BLE001 - as in every logging handler: a line must not break its caller
+            self.handleError(NOTHING)
 
     def close(self) -> None:
         self.acquire()

@@ -8,19 +8,22 @@ No leader: any number of processes may do either at any time.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-from scheduler_app import bulk, catchup, conf, epochs, ledger
+from scheduler_app import bulk, catchup, conf, epochs, gates, ledger
+from scheduler_app.assignments import Assignment
 from scheduler_app.clock import db_now
 from scheduler_app.errors import NodeGoneError
-from scheduler_app.models import JobGate, JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
-from scheduler_app.states import NodeState, Overlap, Reason, RunState, RunTrigger
+from scheduler_app.models import JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.models.runs import RunQuerySet
+from scheduler_app.states import NodeState, Reason, RunState, RunTrigger
+from scheduler_app.timetable import Schedule
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,14 @@ def next_due() -> datetime | None:
     return first.next_run_time if first else None
 
 
+class Cursor(NamedTuple):
+    """A row of the timetable: a job, its next slot, and the epoch to which the slot belongs."""
+
+    job_id: str
+    next_run_time: datetime | None
+    epoch: int
+
+
 def claim(limit: int | None = None) -> Claimed:
     """Queue what is due by the database's clock, at most `limit` jobs."""
     now = db_now()
@@ -52,7 +63,7 @@ def claim(limit: int | None = None) -> Claimed:
     limit = limit or conf.get().CLAIM_BATCH
     with brief():
         due = Timetable.objects.filter(next_run_time__lte=now).order_by("next_run_time", "job_id")
-        rows = list(locked(due)[:limit])
+        rows = [Cursor(*row) for row in locked(due).values_list(*Cursor._fields)[:limit]]
         queued = settle(rows, now)
     return Claimed(queued, more=len(rows) == limit)
 
@@ -63,54 +74,69 @@ def locked(query: Any) -> Any:
     return query.select_for_update(skip_locked=skip)
 
 
-def settle(rows: Sequence[Timetable], now: datetime) -> int:
+class _Policy(NamedTuple):
+    """What a claim needs to know of a job."""
+
+    id: str
+    queue: str
+    jitter_s: float
+    on_missed: str
+    grace_s: float | None
+    max_catch_up: int
+
+
+def settle(rows: Sequence[Cursor], now: datetime) -> int:
     """Give every slot of `rows` (locked) up to `now` its row in the ledger; returns how many are queued."""
-    job_ids = [row.job_id for row in rows]
-    jobs = ScheduledJob.objects.in_bulk(job_ids)
-    spans = ScheduleEpoch.objects.in_bulk([row.epoch for row in rows])
-    queued: list[JobRun] = []
+    due = [row for row in rows if row.next_run_time and row.next_run_time <= now]
+    jobs = ScheduledJob.objects.filter(pk__in=[row.job_id for row in due])
+    policies = {row[0]: _Policy(*row) for row in jobs.values_list(*_Policy._fields)}
+    epochs_due = ScheduleEpoch.objects.filter(pk__in=[row.epoch for row in due])
+    spans = {pk: rest for pk, *rest in epochs_due.values_list("pk", "definition", "opened_at")}
+    queued: list[dict[str, Any]] = []
     final: list[JobRun] = []
     cursors = []
-    for row in rows:
-        cursor = row.next_run_time
-        if cursor is None or cursor > now:
-            continue
+    for row in due:
+        assert row.next_run_time is not None
+        policy = policies[row.job_id]
         try:
-            plan = _plan(jobs[row.job_id], spans[row.epoch], cursor, now)
+            plan = _plan(policy, epochs.schedule_of(*spans[row.epoch]), row.next_run_time, now)
         except Exception as error:  # noqa: BLE001 - one job's schedule may stop nobody else's
-            final.append(_broken(row, cursor, now, error))
+            final.append(_broken(row, now, error))
             continue
-        queued += [_queued(jobs[row.job_id], row.epoch, slot, now) for slot in plan.run]
+        queued += [_queued(policy, row.epoch, slot, now) for slot in plan.run]
         final += [_passed(row, part, now) for part in plan.passed]
         cursors.append({"job_id": row.job_id, "next_run_time": plan.following})
-    JobRun.objects.bulk_create(queued, ignore_conflicts=True)
+    bulk.insert(JobRun, queued)
     ledger.insert_final(final)
     bulk.update_each(Timetable, cursors, match=("job_id",), values=("next_run_time",))
     return len(queued)
 
 
-def _plan(job: ScheduledJob, span: ScheduleEpoch, cursor: datetime, now: datetime) -> catchup.Plan:
-    policy = catchup.Policy(
-        on_missed=job.on_missed, grace_s=job.grace_s, max_catch_up=job.max_catch_up
-    )
-    schedule = epochs.schedule_of(span.definition, span.opened_at)
-    return catchup.plan(schedule, cursor, now, policy)
-
-
-def _queued(job: ScheduledJob, epoch: int, slot: datetime, now: datetime) -> JobRun:
-    return JobRun(
-        job_id=job.pk,
-        epoch=epoch,
-        trigger=RunTrigger.SCHEDULE,
-        slot=slot,
-        state=RunState.QUEUED,
-        queue=job.queue,
-        ready_at=slot,
-        queued_at=now,
+def _plan(policy: _Policy, schedule: Schedule, cursor: datetime, now: datetime) -> catchup.Plan:
+    return catchup.plan(
+        schedule,
+        cursor,
+        now,
+        catchup.Policy(
+            on_missed=policy.on_missed, grace_s=policy.grace_s, max_catch_up=policy.max_catch_up
+        ),
     )
 
 
-def _passed(row: Timetable, part: catchup.Passed, now: datetime) -> JobRun:
+def _queued(policy: _Policy, epoch: int, slot: datetime, now: datetime) -> dict[str, Any]:
+    return {
+        "job_id": policy.id,
+        "epoch": epoch,
+        "trigger": RunTrigger.SCHEDULE,
+        "slot": slot,
+        "state": RunState.QUEUED,
+        "queue": policy.queue,
+        "ready_at": slot,
+        "queued_at": now,
+    }
+
+
+def _passed(row: Cursor, part: catchup.Passed, now: datetime) -> JobRun:
     return JobRun(
         job_id=row.job_id,
         epoch=row.epoch,
@@ -128,19 +154,18 @@ def _passed(row: Timetable, part: catchup.Passed, now: datetime) -> JobRun:
     )
 
 
-def _broken(row: Timetable, cursor: datetime, now: datetime, error: Exception) -> JobRun:
+def _broken(row: Cursor, now: datetime, error: Exception) -> JobRun:
     logger.exception("job_broken", extra={"job_id": row.job_id})
     text = f"The schedule cannot be computed: {type(error).__name__}: {error}"
-    epoch = row.epoch
-    epochs.break_off(row.job_id, row, now, text)
+    epochs.break_off(row.job_id, now, text)
     return JobRun(
         job_id=row.job_id,
-        epoch=epoch,
+        epoch=row.epoch,
         trigger=RunTrigger.SCHEDULE,
-        slot=cursor,
+        slot=row.next_run_time,
         state=RunState.FAILED,
         reason=Reason.BROKEN,
-        ready_at=cursor,
+        ready_at=row.next_run_time or now,
         queued_at=now,
         finished_at=now,
         error=text,
@@ -167,62 +192,114 @@ def request_run(
     )
 
 
-def take(node: int, token: str, free: int) -> list[JobRun]:
-    """Start at most `free` queued runs on `node`: RUNNING is committed when this returns.
+class _Waiting(NamedTuple):
+    """A queued run that a node has locked."""
 
-    Runs that may not overlap a running one end as SKIPPED. Raises NodeGoneError when the node was declared dead.
+    id: int
+    job_id: str
+    trigger: str
+    slot: datetime | None
+    attempt: int
+    params: dict[str, Any] | None
+    ready_at: datetime
+
+
+class _Job(NamedTuple):
+    """What it takes to start a run of a job."""
+
+    id: str
+    name: str
+    owner: str
+    category: str
+    module: str
+    callable: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    timeout_s: float | None
+    overlap: str
+    max_instances: int
+    retry_on: list[str]
+    enabled: bool
+    state: str
+
+
+def take(node: int, token: str, most: int, queues: Sequence[str] = ()) -> list[Assignment]:
+    """Start at most `most` queued runs of `queues` (empty: all) on `node`: RUNNING is committed when this returns.
+
+    Runs that may not overlap a running one wait for it or end as SKIPPED. Raises NodeGoneError when the node was
+    declared dead.
     """
-    now = db_now()
-    waiting = JobRun.objects.queued().filter(ready_at__lte=now).order_by("ready_at", "id")
+    begun_s = time.monotonic()
+    waiting = _waiting(db_now(), queues)
     if not waiting.exists():
         return []
     with brief():
         if not _is_alive(node):
             raise NodeGoneError(f"node {node} was declared dead")
-        runs = list(locked(waiting)[:free])
-        jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs})
-        starting, stopped = _admit(runs, jobs)
-        ids = sorted(run.pk for run in starting)
+        runs = [_Waiting(*row) for row in locked(waiting).values_list(*_Waiting._fields)[:most]]
+        jobs = _jobs_of({run.job_id for run in runs})
         now = db_now()
-        JobRun.objects.filter(pk__in=ids).update(
+        starting = gates.admit(runs, jobs, now)
+        JobRun.objects.filter(pk__in=[run.id for run in starting]).update(
             state=RunState.RUNNING, node=node, token=token, started_at=now
         )
-        ledger.end_unstarted(stopped, now)
-    return taken(token) if starting else []
+    return [_assignment(run, jobs[run.job_id], token, now, begun_s) for run in starting]
 
 
-def taken(token: str) -> list[JobRun]:
+def taken(token: str) -> list[Assignment]:
     """The runs that were taken under `token`: what a commit did whose answer was lost."""
-    return list(JobRun.objects.running().filter(token=token).order_by("ready_at", "id"))
+    rows = JobRun.objects.running().filter(token=token).order_by("ready_at", "id")
+    runs = [_Waiting(*row) for row in rows.values_list(*_Waiting._fields)]
+    jobs = _jobs_of({run.job_id for run in runs})
+    starts = dict(rows.values_list("pk", "started_at"))
+    now, now_s = db_now(), time.monotonic()
+    return [
+        _assignment(run, jobs[run.job_id], token, start, now_s - (now - start).total_seconds())
+        for run in runs
+        if run.job_id in jobs and (start := starts.get(run.id))
+    ]
+
+
+def is_waiting(queues: Sequence[str] = ()) -> bool:
+    """Whether there is anything to take."""
+    return _waiting(db_now(), queues).exists()
+
+
+def _waiting(now: datetime, queues: Sequence[str]) -> RunQuerySet:
+    ready = JobRun.objects.queued().filter(held=False, ready_at__lte=now)
+    return (ready.filter(queue__in=queues) if queues else ready).order_by("ready_at", "id")
+
+
+def _jobs_of(job_ids: Collection[str]) -> dict[str, _Job]:
+    rows = ScheduledJob.objects.filter(pk__in=job_ids).values_list(*_Job._fields)
+    return {row[0]: _Job(*row) for row in rows}
+
+
+def _assignment(
+    run: _Waiting, job: _Job, token: str, started_at: datetime, taken_s: float
+) -> Assignment:
+    return Assignment(
+        run_id=run.id,
+        token=token,
+        job_id=job.id,
+        job_name=job.name,
+        owner=job.owner,
+        category=job.category,
+        slot=run.slot,
+        attempt=run.attempt,
+        module=job.module,
+        callable=job.callable,
+        args=job.args,
+        kwargs={**job.kwargs, **(run.params or {})},
+        timeout_s=job.timeout_s,
+        overlap=job.overlap,
+        retry_on=job.retry_on,
+        ready_at=run.ready_at,
+        started_at=started_at,
+        taken_s=taken_s,
+    )
 
 
 def _is_alive(node: int) -> bool:
     row = Node.objects.select_for_update().filter(pk=node).values_list("state", flat=True).first()
     return row == NodeState.ALIVE
-
-
-def _admit(
-    runs: Iterable[JobRun], jobs: dict[str, ScheduledJob]
-) -> tuple[list[JobRun], list[tuple[JobRun, Reason]]]:
-    """Which of `runs` may start now, and why the others may not."""
-    running = _running_now(
-        sorted(pk for pk, job in jobs.items() if job.overlap != Overlap.PARALLEL)
-    )
-    starting, stopped = [], []
-    for run in runs:
-        job = jobs.get(run.job_id)
-        if job is None or (run.trigger == RunTrigger.SCHEDULE and not epochs.is_on(job)):
-            stopped.append((run, Reason.DISABLED))
-        elif job.overlap != Overlap.PARALLEL and running[job.pk] >= job.max_instances:
-            stopped.append((run, Reason.OVERLAP))
-        else:
-            running[job.pk] += 1
-            starting.append(run)
-    return starting, stopped
-
-
-def _running_now(job_ids: Sequence[str]) -> Counter[str]:
-    """Running instances by job, counted behind the jobs' gates, so that two nodes cannot both start one."""
-    list(JobGate.objects.select_for_update().filter(pk__in=job_ids).order_by("pk"))
-    running = JobRun.objects.running().filter(job_id__in=job_ids)
-    return Counter(running.values_list("job_id", flat=True))

@@ -98,7 +98,13 @@ class Engine:
             beat_s=settings.BEAT_S,
             slots=self._threads,
             figures=self._figures,
-            duties=(self._show_output, self._reap, ledger.announce_again, self._watch.look),
+            duties=(
+                self._show_output,
+                self._reap,
+                ledger.release,
+                ledger.announce_again,
+                self._watch.look,
+            ),
         )
         self._executor = NodeExecutor(self._threads, self._heart, self._writer)
         self._store = SlotStore(self._executor.ring)

@@ -60,7 +60,7 @@ def close_epoch(row: Timetable, now: datetime) -> None:
     row.save(update_fields=["epoch", "next_run_time"])
 
 
-def break_off(job_id: str, row: Timetable, now: datetime, error: str) -> None:
+def break_off(job_id: str, now: datetime, error: str) -> None:
     """The schedule cannot be computed: the job stands still until somebody mends it."""
-    close_epoch(row, now)
+    close_epoch(Timetable.objects.get(pk=job_id), now)
     ScheduledJob.objects.filter(pk=job_id).update(state=JobState.BROKEN, state_error=error)

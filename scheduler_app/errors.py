@@ -29,6 +29,14 @@ class UnknownJobError(SchedulerError, LookupError):
     """No job has this id."""
 
 
+class UnknownRunError(SchedulerError, LookupError):
+    """No run has this number."""
+
+
+class RunEndedError(SchedulerError):
+    """The run has ended already: there is nothing to cancel."""
+
+
 class ForbiddenCallableError(SchedulerError):
     """The callable is neither named by the job file nor in an allowed module (SCHEDULER_ALLOWED_MODULES)."""
 

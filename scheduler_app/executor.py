@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 import uuid
 from collections import deque
-from queue import SimpleQueue
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor
 from django.db import DatabaseError, close_old_connections, connection
 
 from scheduler_app import claims, ledger
-from scheduler_app.clock import db_now
+from scheduler_app.assignments import Assignment
 from scheduler_app.errors import NodeGoneError
 from scheduler_app.heart import Heart
 from scheduler_app.listener import RunEvent
-from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.models import JobRun
 from scheduler_app.result_writer import ResultWriter
-from scheduler_app.runner import Assignment, assignment, handle_of, wrap_job_callable
+from scheduler_app.runner import handle_of, wrap_job_callable
 from scheduler_app.running import RunHandle
 from scheduler_app.states import Reason
 from scheduler_app.texts import storable
@@ -28,6 +30,11 @@ from scheduler_app.texts import storable
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
+AHEAD_S = 0.1
+"""Runs whose bodies are done in so long all together are taken ahead of free threads."""
+LEAST_S = 0.0002
+WAIT_S = 0.5
+MOST = 500
 LOOK_BACK_EVERY_S = 10.0
 
 
@@ -44,6 +51,8 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         self._active_lock = threading.Lock()
         self._shown: dict[int, int] = {}
         self._unclear_token = ""
+        self._usual_s = AHEAD_S
+        self._taken_s = time.monotonic()
         self._unstarted: deque[Assignment] = deque()
         self._looked_back_s = time.monotonic()
         self._taker = threading.Thread(target=self._take_loop, name="vigil-taker", daemon=True)
@@ -72,6 +81,9 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         self._closing.set()
         self._bell.set()
         self._taker.join(timeout=5)
+        for task in self._drain():
+            self._put_back(task)
+        self._give_back()
 
     def wait_idle(self, deadline_s: float | None) -> bool:
         """Wait until nothing runs, or until `deadline_s` by the monotonic clock; True when nothing runs."""
@@ -90,7 +102,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             active = list(self._active.values())
         for task, handle in active:
             version = handle.output.version
-            if self._shown.get(task.run_id) != version:
+            if self._shown.get(task.run_id, 0) != version:
                 self._shown[task.run_id] = version
                 ledger.show_progress(
                     task.run_id,
@@ -106,6 +118,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             self._bell.clear()
             try:
                 close_old_connections()
+                self._return_waiting()
                 self._give_back()
                 self._look_back()
                 while self._take():
@@ -121,32 +134,32 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         connection.close()
 
     def _take(self) -> bool:
-        """Take one batch; True when there may be more and threads are free."""
-        free = self.threads - self.busy
-        if free <= 0 or self._closing.is_set() or not self._heart.is_fresh():
+        """Take one batch; True when there may be more and there is room for them."""
+        room = self._room()
+        if not room or self._closing.is_set() or not self._heart.is_fresh():
             return False
         if self._unclear_token:  # the answer to the last commit was lost: what it did counts
             self._hand_out(claims.taken(self._unclear_token))
         self._unclear_token = token = uuid.uuid4().hex
-        before = time.monotonic()
-        runs = claims.take(self._heart.node_id, token, free)
+        tasks = claims.take(self._heart.node_id, token, room)
         self._unclear_token = ""
-        self._hand_out(runs, before)
-        return bool(runs)
+        self._taken_s = time.monotonic()
+        self._hand_out(tasks)
+        return bool(tasks)
 
-    def _hand_out(self, runs: list[JobRun], taken_s: float | None = None) -> None:
-        if not runs:
-            return
-        if taken_s is None:
-            age = max((db_now() - run.started_at).total_seconds() for run in runs if run.started_at)
-            taken_s = time.monotonic() - age
-        jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs})
-        for run in runs:
-            if run.job_id not in jobs:  # deleted in between: `_look_back` ends the run
-                continue
-            task = assignment(run, jobs[run.job_id], taken_s)
+    def _room(self) -> int:
+        """How many runs to take: one for each free thread, and while bodies are short what is done in a moment.
+
+        A new batch waits until half of the last one is done: many small ones cost more than they start sooner.
+        """
+        most = max(self.threads, min(int(self.threads * AHEAD_S / self._usual_s), MOST))
+        free = most - self.busy
+        return free if free >= most // 2 or self.busy < self.threads else 0
+
+    def _hand_out(self, tasks: list[Assignment]) -> None:
+        for task in tasks:
             with self._active_lock:
-                self._active[run.pk] = (task, handle_of(task))
+                self._active[task.run_id] = (task, handle_of(task))
             self._work.put(task)
 
     def _give_back(self) -> None:
@@ -203,5 +216,24 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
             self._unstarted.append(task)
             return
         result = wrap_job_callable(task, self._active[task.run_id][1])()
+        self._usual_s += (result.duration_ms / 1000 + LEAST_S - self._usual_s) / 16
         self._writer.put(result)
         self._scheduler._dispatch_event(RunEvent(task, result))
+
+    def _return_waiting(self) -> None:
+        """What was taken ahead and still waits, because bodies turned out longer than usual, is anybody's again."""
+        if time.monotonic() - self._taken_s < WAIT_S:
+            return
+        for task in self._drain():
+            self._put_back(task)
+            self._usual_s = AHEAD_S
+
+    def _put_back(self, task: Assignment) -> None:
+        self._unstarted.append(task)
+        with self._active_lock:
+            self._active.pop(task.run_id, None)
+
+    def _drain(self) -> Iterator[Assignment]:
+        with contextlib.suppress(Empty):
+            while task := self._work.get_nowait():
+                yield task

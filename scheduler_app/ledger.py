@@ -7,40 +7,32 @@ still RUNNING under the token of the start, so a result that is written twice, o
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from scheduler_app import bulk, rollups
+from django.utils.translation import gettext as _
+
+from scheduler_app import backoff, bulk, rollups
+from scheduler_app.assignments import EndedRun, RunResult
 from scheduler_app.clock import db_now
-from scheduler_app.models import JobRun
+from scheduler_app.errors import RunEndedError, UnknownRunError
+from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.signals import runs_finished
-from scheduler_app.states import Reason, RunState
+from scheduler_app.states import OPEN_STATES, OnLost, Reason, RunState, RunTrigger
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a started run ended; every text is already fit to be stored (`texts.storable`)."""
-
-    run_id: int
-    token: str
-    state: RunState
-    finished_at: datetime
-    duration_ms: float
-    reason: Reason = Reason.NONE
-    result: str = ""
-    error: str = ""
-    traceback: str = ""
-    log: str = ""
+WRITTEN = (
+    "state", "reason", "started_at", "finished_at", "duration_ms", "result", "error", "traceback", "log",
+)  # fmt: skip
+RETRIED = (RunState.FAILED, RunState.TIMEOUT)
+LOST_COLUMNS = ("state", "reason", "finished_at", "duration_ms", "error")
 
 
-WRITTEN = ("state", "reason", "finished_at", "duration_ms", "result", "error", "traceback", "log")
-
-
-def finish(results: Sequence[RunResult]) -> list[JobRun]:
+def finish(results: Sequence[RunResult]) -> list[EndedRun]:
     """Write `results` in one transaction; returns the runs that they ended, in the order of `results`."""
     rows = [
         {"id": r.run_id, "token": r.token, **{name: getattr(r, name) for name in WRITTEN}}
@@ -48,14 +40,35 @@ def finish(results: Sequence[RunResult]) -> list[JobRun]:
     ]
     with brief():
         changed = bulk.update_each(
-            JobRun, rows, match=("id", "token"), values=WRITTEN, only={"state": RunState.RUNNING}
+            JobRun,
+            rows,
+            match=("id", "token"),
+            values=WRITTEN,
+            only={"state": RunState.RUNNING},
+            returning=("id", "job_id", "ready_at"),
         )
-        ended = JobRun.objects.light().in_bulk(changed)
-        order = list(dict.fromkeys(r.run_id for r in results if r.run_id in ended))
-        runs = [ended[run_id] for run_id in order]
-        _book(runs)
-    _keep_late([r for r in results if r.run_id not in changed])
-    return runs
+        facts = {run_id: (job_id, ready_at) for run_id, job_id, ready_at in changed}
+        ends = {r.run_id: r for r in results if r.run_id in facts}
+        failed = [r.run_id for r in ends.values() if r.state in RETRIED and r.may_retry]
+        ended = _try_again([_ended(r, *facts[r.run_id]) for r in ends.values()], failed)
+        _book(ended)
+    _keep_late([r for r in results if r.run_id not in facts])
+    return ended
+
+
+def _ended(result: RunResult, job_id: str, ready_at: datetime) -> EndedRun:
+    return EndedRun(
+        pk=result.run_id,
+        job_id=job_id,
+        state=result.state,
+        reason=result.reason,
+        slot_count=1,
+        ready_at=ready_at,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+        duration_ms=result.duration_ms,
+        error=result.error,
+    )
 
 
 def insert_final(runs: Sequence[JobRun]) -> None:
@@ -78,15 +91,19 @@ def insert_final(runs: Sequence[JobRun]) -> None:
             "slots": run.slot_count,
         }
         logger.log(level, event, extra=extra)
-    _book(fresh)
+    _book([ended_of(run) for run in fresh])
 
 
-def end_unstarted(stopped: Sequence[tuple[JobRun, Reason]], now: datetime) -> None:
-    """End queued runs (locked by the caller) that may not start: SKIPPED with a reason."""
-    for run, reason in stopped:
-        run.state, run.reason, run.finished_at = RunState.SKIPPED, reason, now
-        run.save(update_fields=["state", "reason", "finished_at"])
-    _book([run for run, _ in stopped])
+def end_unstarted(
+    runs: Iterable[JobRun], state: RunState, reason: Reason, now: datetime, *, by: str = ""
+) -> None:
+    """End queued runs (locked by the caller) that are not to start: SKIPPED or CANCELLED, with a reason."""
+    ended = list(runs)
+    for run in ended:
+        run.state, run.reason, run.finished_at, run.held = state, reason, now, False
+        run.cancel_by = by
+        run.save(update_fields=["state", "reason", "finished_at", "held", "cancel_by"])
+    _book([ended_of(run) for run in ended])
 
 
 def give_back(run_ids: Sequence[int], token: str) -> int:
@@ -95,7 +112,30 @@ def give_back(run_ids: Sequence[int], token: str) -> int:
     return held.update(state=RunState.QUEUED, node=None, token="", started_at=None)
 
 
-def end_lost(node: int, reason: Reason, run_ids: Collection[int] | None = None) -> list[JobRun]:
+def cancel(run_id: int, *, by: str, reason: Reason = Reason.BY_PERSON) -> JobRun:
+    """End a queued run at once; ask the node of a running one to stop it.
+
+    Raises UnknownRunError, and RunEndedError when there is nothing to cancel any more.
+    """
+    with brief():
+        run = JobRun.objects.select_for_update().filter(pk=run_id).first()
+        if run is None:
+            raise UnknownRunError(_("There is no run %(run)s.") % {"run": run_id})
+        if run.state not in OPEN_STATES:
+            text = _("Run %(run)s has ended already: %(state)s.")
+            raise RunEndedError(text % {"run": run_id, "state": run.get_state_display()})
+        now = db_now()
+        if run.state == RunState.QUEUED:
+            end_unstarted([run], RunState.CANCELLED, reason, now, by=by[:150])
+        elif run.cancel_at is None:
+            run.cancel_at, run.cancel_by, run.reason = now, by[:150], reason
+            run.save(update_fields=["cancel_at", "cancel_by", "reason"])
+    extra = {"job_id": run.job_id, "run_id": run.pk, "by": by, "state": run.state}
+    logger.info("job_run_cancel_asked", extra=extra)
+    return run
+
+
+def end_lost(node: int, reason: Reason, run_ids: Collection[int] | None = None) -> list[EndedRun]:
     """All that `node` left RUNNING (or only `run_ids` of it) becomes LOST; returns these runs."""
     now = db_now()
     with brief():
@@ -113,14 +153,25 @@ def end_lost(node: int, reason: Reason, run_ids: Collection[int] | None = None) 
             match=("id",),
             values=LOST_COLUMNS,
         )
-        _book(runs)
-    for run in runs:
-        extra = {"job_id": run.job_id, "run_id": run.pk, "error": run.error, "node": node}
-        logger.error("job_run_failed", extra={**extra, "duration_ms": run.duration_ms})
-    return runs
+        ended = _try_again([ended_of(run) for run in runs], [run.pk for run in runs])
+        _book(ended)
+    for lost in ended:
+        extra = {"job_id": lost.job_id, "run_id": lost.pk, "error": lost.error, "node": node}
+        logger.error("job_run_failed", extra={**extra, "duration_ms": lost.duration_ms})
+    return ended
 
 
-LOST_COLUMNS = ("state", "reason", "finished_at", "duration_ms", "error")
+def release(job_ids: Collection[str] | None = None) -> int:
+    """Let held runs of `job_ids` be looked at again by whoever takes next; returns how many.
+
+    Without `job_ids`: those that a run which ended at the same moment did not see.
+    """
+    held = JobRun.objects.queued().filter(held=True)
+    if job_ids is None:
+        held = held.exclude(job_id__in=JobRun.objects.running().values("job_id"))
+    else:
+        held = held.filter(job_id__in=job_ids)
+    return held.update(held=False) if held.exists() else 0
 
 
 def show_progress(run_id: int, token: str, *, log: str, progress: float | None, text: str) -> None:
@@ -135,18 +186,84 @@ def announce_again(limit: int = 500) -> int:
     with brief():
         due = JobRun.objects.filter(announce_due=True).order_by("pk")
         runs = list(due.select_for_update().light()[:limit])
-        if runs and runs_finished.send(runs=runs):
+        if runs and runs_finished.send(runs=[ended_of(run) for run in runs]):
             JobRun.objects.filter(pk__in=[run.pk for run in runs]).update(announce_due=False)
     return len(runs)
 
 
-def _book(runs: Sequence[JobRun]) -> None:
+def _try_again(ended: list[EndedRun], failed: Collection[int]) -> list[EndedRun]:
+    """Queue another attempt for each of the `failed` that its job wants to be tried again."""
+    if not failed:
+        return ended
+    rows = JobRun.objects.filter(pk__in=failed).light().in_bulk()
+    jobs = ScheduledJob.objects.in_bulk({run.job_id for run in rows.values()})
+    return [
+        replace(run, next_try=_next_try(rows[run.pk], jobs.get(run.job_id)))
+        if run.pk in rows
+        else run
+        for run in ended
+    ]
+
+
+def _next_try(run: JobRun, job: ScheduledJob | None) -> int | None:
+    if job is None or run.attempt > _retries_of(job, run.state) or run.next_try:
+        return run.next_try
+    jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
+    delay_s = backoff.delay_s(run.attempt, job.retry_backoff_s, jitter)
+    now = db_now()
+    retry = JobRun.objects.create(
+        job_id=run.job_id,
+        epoch=run.epoch,
+        trigger=RunTrigger.RETRY,
+        slot=run.slot,
+        attempt=run.attempt + 1,
+        first_run=run.first_run or run.pk,
+        state=RunState.QUEUED,
+        queue=job.queue,
+        params=JobRun.objects.values_list("params", flat=True).get(pk=run.pk),
+        requested_by=run.requested_by,
+        ready_at=now + timedelta(seconds=delay_s),
+        queued_at=now,
+    )
+    JobRun.objects.filter(pk=run.pk).update(next_try=retry.pk)
+    return int(retry.pk)
+
+
+def _retries_of(job: ScheduledJob, state: str) -> int:
+    """How often a run that ended in `state` may be tried again."""
+    if state != RunState.LOST:
+        return job.max_retries
+    return max(job.max_retries, 1) if job.on_lost == OnLost.RETRY else 0
+
+
+def _book(runs: Sequence[EndedRun]) -> None:
+    """Figures, receivers, and whoever waited for these runs."""
     if not runs:
         return
-    rollups.count_runs(runs)
+    release({run.job_id for run in runs if run.started_at})
+    told = runs_finished.send(runs=runs)
     rollups.note_last(runs)
-    if not runs_finished.send(runs=runs):
+    rollups.count_runs(runs)
+    if not told:
         JobRun.objects.filter(pk__in=[run.pk for run in runs]).update(announce_due=True)
+
+
+def ended_of(run: JobRun) -> EndedRun:
+    """What figures and alerts are told of a row that is final."""
+    assert run.finished_at is not None
+    return EndedRun(
+        pk=run.pk,
+        job_id=run.job_id,
+        state=RunState(run.state),
+        reason=Reason(run.reason),
+        slot_count=run.slot_count,
+        ready_at=run.ready_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration_ms=run.duration_ms,
+        error=run.error,
+        next_try=run.next_try,
+    )
 
 
 def _keep_late(results: Sequence[RunResult]) -> None:

@@ -6,8 +6,7 @@ import logging
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 
-from scheduler_app.ledger import RunResult
-from scheduler_app.runner import Assignment
+from scheduler_app.assignments import Assignment, RunResult
 from scheduler_app.states import FAILED_STATES
 
 logger = logging.getLogger(__name__)

@@ -253,7 +253,7 @@ def _apply(job: ScheduledJob, changes: Mapping[str, Any], now: datetime, reason:
         setattr(job, name, value)
     is_on = epochs.is_on(job)
     if was_on and (not is_on or before != epochs.definition_of(job)):
-        claims.settle([row], now)
+        claims.settle([claims.Cursor(row.pk, row.next_run_time, row.epoch)], now)
         row.refresh_from_db()
         epochs.close_epoch(row, now)
     if different:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import callables, claims, mirror
+from scheduler_app import callables, claims, ledger, mirror
 from scheduler_app.errors import ParameterError
 from scheduler_app.models import JobRun
 from scheduler_app.states import JobState
@@ -28,3 +28,12 @@ def run_now(job_id: str, *, params: Mapping[str, Any] | None = None, requested_b
     return claims.request_run(
         job, params=dict(params) if params else None, requested_by=requested_by
     )
+
+
+def cancel(run_id: int, *, by: str) -> JobRun:
+    """End a queued run at once; ask the node of a running one to stop it, which takes seconds.
+
+    A run in a process of its own is ended; one in a thread ends when it looks (`current_run().check_cancelled()`).
+    Raises UnknownRunError, and RunEndedError when there is nothing to cancel any more.
+    """
+    return ledger.cancel(run_id, by=by)

@@ -17,7 +17,7 @@ from django.db import (
 )
 
 from scheduler_app import ledger
-from scheduler_app.ledger import RunResult
+from scheduler_app.assignments import RunResult
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from scheduler_app import bulk
+from scheduler_app.assignments import EndedRun
 from scheduler_app.histogram import bucket_of
-from scheduler_app.models import DurationTally, JobRun, LastRun, RunTally
-from scheduler_app.models.tallies import ALL_TIME
+from scheduler_app.models import DurationTally, LastRun, RunTally
+from scheduler_app.models.tallies import ALL_JOBS, ALL_TIME
 from scheduler_app.states import FAILED_STATES, RunState
 from scheduler_app.texts import cut_line
 
@@ -23,20 +24,20 @@ def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def count_runs(runs: Sequence[JobRun]) -> None:
-    """Book runs that have just become final. Call once for each run, in its transaction."""
+def count_runs(runs: Sequence[EndedRun]) -> None:
+    """Book runs that have just become final. Call once for each run, in its transaction, at the end of it."""
     tallies: Counts = defaultdict(lambda: [0, 0.0])
     cells: Counts = defaultdict(lambda: [0, 0.0])
     for run in runs:
-        assert run.finished_at is not None
+        lag_ms = run.lag_ms
         for hour in (ALL_TIME, hour_of(run.finished_at)):
             _add(tallies[run.job_id, hour, run.state], run.slot_count, run.duration_ms or 0.0)
             if run.duration_ms is not None:
                 key = (run.job_id, hour, "duration", bucket_of(run.duration_ms))
                 _add(cells[key], 1, run.duration_ms)
-            if run.lag_ms is not None:
-                lag_ms = max(run.lag_ms, 0.0)
-                _add(cells[run.job_id, hour, "lag", bucket_of(lag_ms)], 1, lag_ms)
+            if lag_ms is not None:
+                key = (ALL_JOBS, hour, "lag", bucket_of(max(lag_ms, 0.0)))
+                _add(cells[key], 1, max(lag_ms, 0.0))
     bulk.add_to(
         RunTally,
         _rows(tallies, ("job", "hour", "state")),
@@ -46,46 +47,41 @@ def count_runs(runs: Sequence[JobRun]) -> None:
     bulk.add_to(
         DurationTally,
         _rows(cells, ("job", "hour", "kind", "bucket")),
-        keys=("hour", "job", "kind", "bucket"),
+        keys=("kind", "hour", "job", "bucket"),
         sums=("total", "sum_ms"),
     )
 
 
-def note_last(runs: Iterable[JobRun]) -> None:
+def note_last(runs: Iterable[EndedRun]) -> None:
     """Keep what each job did last. SKIPPED and MISSED are not something that a job did."""
-    done = [run for run in runs if run.state not in NOTHING_DONE]
-    ids = {run.job_id for run in done}
-    locked = LastRun.objects.select_for_update().filter(job_id__in=ids).order_by("pk")
-    latest = {row.job_id: row for row in locked}
-    for run in done:
-        latest[run.job_id] = _last(run, latest.get(run.job_id))
-    LastRun.objects.bulk_create(
-        [row for _, row in sorted(latest.items())],
-        update_conflicts=True,
-        unique_fields=["job"],
-        update_fields=[
-            "run", "state", "finished_at", "duration_ms", "error", "succeeded_at", "failed_at",
-        ],
-    )  # fmt: skip
-
-
-def _last(run: JobRun, before: LastRun | None) -> LastRun:
-    assert run.finished_at is not None
-    succeeded_at, failed_at = (before.succeeded_at, before.failed_at) if before else (None, None)
-    if run.state == RunState.SUCCESS:
-        succeeded_at = run.finished_at
-    if run.state in FAILED_STATES:
-        failed_at = run.finished_at
-    return LastRun(
-        job_id=run.job_id,
-        run=run.pk,
-        state=run.state,
-        finished_at=run.finished_at,
-        duration_ms=run.duration_ms,
-        error=cut_line(run.error, 500),
-        succeeded_at=succeeded_at,
-        failed_at=failed_at,
+    latest: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        if run.state not in NOTHING_DONE:
+            before = latest.get(run.job_id, {"succeeded_at": None, "failed_at": None})
+            latest[run.job_id] = {**before, **_last(run)}
+    bulk.put(
+        LastRun,
+        list(latest.values()),
+        key="job_id",
+        values=("run", "state", "finished_at", "duration_ms", "error"),
+        kept=("succeeded_at", "failed_at"),
     )
+
+
+def _last(run: EndedRun) -> dict[str, Any]:
+    last = {
+        "job_id": run.job_id,
+        "run": run.pk,
+        "state": run.state,
+        "finished_at": run.finished_at,
+        "duration_ms": run.duration_ms,
+        "error": cut_line(run.error, 500),
+    }
+    if run.state == RunState.SUCCESS:
+        last["succeeded_at"] = run.finished_at
+    if run.state in FAILED_STATES:
+        last["failed_at"] = run.finished_at
+    return last
 
 
 def _add(cell: list[float], count: int, value_ms: float) -> None:

@@ -8,14 +8,13 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from scheduler_app import callables, conf
-from scheduler_app.ledger import RunResult
-from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.assignments import Assignment, RunResult
 from scheduler_app.running import OutputBuffer, RunHandle, SkipRun, recording
 from scheduler_app.states import Reason, RunState
 from scheduler_app.texts import cut_line, storable
@@ -23,54 +22,6 @@ from scheduler_app.texts import cut_line, storable
 logger = logging.getLogger("scheduler_app.runner")
 
 ERROR_LIMIT_BYTES = 16_384
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """A run that this process took, with all that it needs to know of the job."""
-
-    run_id: int
-    token: str
-    job_id: str
-    job_name: str
-    owner: str
-    category: str
-    slot: datetime | None
-    attempt: int
-    module: str
-    callable: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    started_at: datetime
-    """Database time of the start."""
-    taken_s: float
-    """The monotonic clock at the start."""
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """What every log line about this run carries."""
-        names = ("run_id", "job_id", "job_name", "owner", "category")
-        return {name: getattr(self, name) for name in names}
-
-
-def assignment(run: JobRun, job: ScheduledJob, taken_s: float) -> Assignment:
-    assert run.started_at is not None
-    return Assignment(
-        run_id=run.pk,
-        token=run.token,
-        job_id=job.pk,
-        job_name=job.name,
-        owner=job.owner,
-        category=job.category,
-        slot=run.slot,
-        attempt=run.attempt,
-        module=job.module,
-        callable=job.callable,
-        args=list(job.args),
-        kwargs={**job.kwargs, **(run.params or {})},
-        started_at=run.started_at,
-        taken_s=taken_s,
-    )
 
 
 def handle_of(task: Assignment) -> RunHandle:
@@ -83,10 +34,10 @@ def wrap_job_callable(task: Assignment, handle: RunHandle) -> Callable[[], RunRe
 
     def run() -> RunResult:
         logger.info("job_run_start", extra=task.fields)
-        begin = time.perf_counter()
+        begin_s = time.monotonic()
         with recording(handle):
             outcome = _call(task)
-        result = _result(task, handle, outcome, (time.perf_counter() - begin) * 1000)
+        result = _result(task, handle, outcome, begin_s, time.monotonic())
         _log_end(task, result)
         return result
 
@@ -114,22 +65,35 @@ def _call(task: Assignment) -> _Outcome:
 
 
 def _result(
-    task: Assignment, handle: RunHandle, outcome: _Outcome, duration_ms: float
+    task: Assignment, handle: RunHandle, outcome: _Outcome, begin_s: float, end_s: float
 ) -> RunResult:
-    elapsed = timedelta(seconds=time.monotonic() - task.taken_s)
     failed = outcome.state == RunState.FAILED
     return RunResult(
         run_id=task.run_id,
         token=task.token,
         state=outcome.state,
         reason=Reason.BY_JOB if outcome.state == RunState.SKIPPED else Reason.NONE,
-        finished_at=task.started_at + elapsed,
-        duration_ms=duration_ms,
+        started_at=task.started_at + timedelta(seconds=begin_s - task.taken_s),
+        finished_at=task.started_at + timedelta(seconds=end_s - task.taken_s),
+        duration_ms=(end_s - begin_s) * 1000,
         result=_shown(outcome.value),
         error=storable(_message(outcome.error), ERROR_LIMIT_BYTES) if outcome.error else "",
         traceback=storable(_trace(outcome.error), ERROR_LIMIT_BYTES) if failed else "",
         log=storable(handle.output.text(), conf.get().LOG_LIMIT_BYTES),
+        may_retry=_may_retry(task.retry_on, outcome.error),
     )
+
+
+def _may_retry(names: Sequence[str], error: BaseException | None) -> bool:
+    """Whether `error` or a class that it derives from is one of `names` (with or without its module); empty: any."""
+    if not names or error is None:
+        return True
+    known = {
+        name
+        for kind in type(error).__mro__
+        for name in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}")
+    }
+    return not known.isdisjoint(names)
 
 
 def _shown(value: Any) -> str:

@@ -31,17 +31,11 @@ class JobFigures:
     """Histogram of the durations since the first run; `duration_sum_ms` is their sum."""
     duration_sum_ms: float = 0.0
     recent_durations: Cells = field(default_factory=dict)
-    lags: Cells = field(default_factory=dict)
-    lag_sum_ms: float = 0.0
 
-    def add(self, kind: str, bucket: int, total: int, sum_ms: float) -> None:
-        """Take in a cell of the histograms of all time."""
-        if kind == "duration":
-            self.durations[bucket] = total
-            self.duration_sum_ms += sum_ms
-        else:
-            self.lags[bucket] = total
-            self.lag_sum_ms += sum_ms
+    def add(self, bucket: int, total: int, sum_ms: float) -> None:
+        """Take in a cell of the histogram of all time."""
+        self.durations[bucket] = total
+        self.duration_sum_ms += sum_ms
 
     @property
     def succeeded(self) -> int:
@@ -87,12 +81,11 @@ def figures(now: datetime, job_ids: Iterable[str] | None = None) -> Mapping[str,
     for job_id, hour, state, total in runs.filter(**hours):
         found[job_id].recent[state] += total
         found[job_id].by_hour.setdefault(hour, Counter())[state] += total
-    cells = DurationTally.objects.filter(**jobs)
-    for job_id, kind, bucket, total, sum_ms in cells.filter(hour=ALL_TIME).values_list(
-        "job", "kind", "bucket", "total", "sum_ms"
-    ):
-        found[job_id].add(kind, bucket, total, sum_ms)
-    lately = cells.filter(kind="duration", **hours).values_list("job", "bucket")
+    cells = DurationTally.objects.filter(kind="duration", **jobs)
+    totals = cells.filter(hour=ALL_TIME).values_list("job", "bucket", "total", "sum_ms")
+    for job_id, bucket, total, sum_ms in totals:
+        found[job_id].add(bucket, total, sum_ms)
+    lately = cells.filter(**hours).values_list("job", "bucket")
     for job_id, bucket, total in lately.annotate(Sum("total")).order_by():
         found[job_id].recent_durations[bucket] = total
     return found

@@ -12,7 +12,7 @@ from django.db.models import Max
 from scheduler_app import nodes
 from scheduler_app.exposition import Distribution, Sample, counter, gauge, histogram
 from scheduler_app.models import DurationTally, LastRun, Node, RunTally, ScheduledJob, Timetable
-from scheduler_app.models.tallies import ALL_TIME
+from scheduler_app.models.tallies import ALL_JOBS, ALL_TIME
 from scheduler_app.selectors import JobFigures, running_by_job
 from scheduler_app.states import NodeKind, RunState
 
@@ -63,16 +63,9 @@ def _totals() -> dict[str, JobFigures]:
     tallies = RunTally.objects.filter(hour=ALL_TIME)
     for job, state, total in tallies.values_list("job", "state", "total"):
         found[job].totals[state] = total
-    cells = DurationTally.objects.filter(hour=ALL_TIME)
-    for job, kind, bucket, total, sum_ms in cells.values_list(
-        "job", "kind", "bucket", "total", "sum_ms"
-    ):
-        if kind == "duration":
-            found[job].durations[bucket] = total
-            found[job].duration_sum_ms += sum_ms
-        else:
-            found[job].lags[bucket] = total
-            found[job].lag_sum_ms += sum_ms
+    cells = DurationTally.objects.filter(hour=ALL_TIME, kind="duration")
+    for job, bucket, total, sum_ms in cells.values_list("job", "bucket", "total", "sum_ms"):
+        found[job].add(bucket, total, sum_ms)
     return found
 
 
@@ -135,12 +128,17 @@ def _distributions(jobs: Iterable[_Job]) -> Iterator[str]:
     yield from histogram(
         "scheduler_job_duration_ms", "How long runs took, in milliseconds.", durations
     )
-    lags: Iterable[Distribution] = (
-        ({"job_id": job.id}, job.figures.lags, job.figures.lag_sum_ms) for job in jobs
-    )
     yield from histogram(
-        "scheduler_job_start_lag_ms", "From the slot until the run began, in milliseconds.", lags
+        "scheduler_job_start_lag_ms",
+        "From the moment at which a run of any job should have started until it did, in milliseconds.",
+        [_lag()],
     )
+
+
+def _lag() -> Distribution:
+    cells = DurationTally.objects.filter(hour=ALL_TIME, job=ALL_JOBS, kind="lag")
+    rows = list(cells.values_list("bucket", "total", "sum_ms"))
+    return {}, {bucket: total for bucket, total, _ in rows}, sum(sum_ms for *_, sum_ms in rows)
 
 
 def _nodes(now: datetime) -> Iterator[str]:

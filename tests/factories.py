@@ -61,8 +61,8 @@ def make_node(**fields: Any) -> Node:
 def start_run(job_id: str, node: Node | None = None, token: str = "t1") -> JobRun:
     """A run of the job that is RUNNING on `node`."""
     claims.request_run(ScheduledJob.objects.get(pk=job_id))
-    (run,) = claims.take((node or make_node()).pk, token, 1)
-    return run
+    (task,) = claims.take((node or make_node()).pk, token, 1)
+    return JobRun.objects.get(pk=task.run_id)
 
 
 def make_user(name: str = "olga", *, groups: tuple[str, ...] = (), **fields: Any) -> Any:

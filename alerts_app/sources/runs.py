@@ -8,7 +8,8 @@ from alerts_app import conf, lifecycle
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
-from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.assignments import EndedRun
+from scheduler_app.models import ScheduledJob
 from scheduler_app.signals import runs_finished
 from scheduler_app.states import ALERTING_STATES, Reason, RunState, Severity
 
@@ -17,15 +18,14 @@ def connect() -> None:
     runs_finished.connect(receive, name="alerts_app.sources.runs")
 
 
-def receive(*, runs: Sequence[JobRun]) -> None:
+def receive(*, runs: Sequence[EndedRun]) -> None:
     """Deal with a batch of ended runs; hearing of a run twice changes nothing.
 
     By job and within it in their order, so that two batches lock alerts in the same order.
     """
     names = {fingerprint_of(run.job_id) for run in runs}
-    open_names = set(
-        AlertRecord.objects.filter(open_key__in=names).values_list("open_key", flat=True)
-    )
+    opened = AlertRecord.objects.filter(open_key__in=names)
+    open_names = set(opened.values_list("open_key", flat=True))
     for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)
         if is_alerting(run):
@@ -37,21 +37,22 @@ def receive(*, runs: Sequence[JobRun]) -> None:
             )
 
 
-def is_alerting(run: JobRun) -> bool:
-    """Slots left out because a newer one was caught up are in the ledger, but no reason to call anybody."""
-    return run.state in ALERTING_STATES and run.reason != Reason.CATCH_UP
+def is_alerting(run: EndedRun) -> bool:
+    """Neither slots left out because a newer one was caught up nor a try that is followed by another call anybody."""
+    is_told = run.reason != Reason.CATCH_UP and run.next_try is None
+    return run.state in ALERTING_STATES and is_told
 
 
 def fingerprint_of(job_id: str) -> str:
     return f"job:{job_id}"
 
 
-def alert_of(run: JobRun, job: ScheduledJob | None) -> NewAlert:
+def alert_of(run: EndedRun, job: ScheduledJob | None) -> NewAlert:
     """What the owner of `job` is told about `run`."""
     name = job.name if job else run.job_id
     return NewAlert(
         fingerprint=fingerprint_of(run.job_id),
-        title=f"{name}: {run.get_state_display()}",
+        title=f"{name}: {run.state.label}",
         severity=job.severity if job else Severity.ERROR,
         source=Source.RUN,
         category=job.category if job else "",

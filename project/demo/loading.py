@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -15,7 +15,7 @@ from alerts_app.models import AlertRecord
 from alerts_app.sources.runs import fingerprint_of
 from project.demo import history, past_alerts, person
 from project.demo.errors import DemoError
-from scheduler_app import epochs, jobfile, mirror, rollups
+from scheduler_app import epochs, jobfile, ledger, mirror, rollups
 from scheduler_app.clock import db_now
 from scheduler_app.models import (
     DurationTally,
@@ -27,7 +27,7 @@ from scheduler_app.models import (
     SyncedFile,
     Timetable,
 )
-from scheduler_app.states import FAILED_STATES, RunState, RunTrigger
+from scheduler_app.states import RunState, RunTrigger
 
 SOURCE = "project.demo.jobs"
 REASON = "history of the demo"
@@ -76,12 +76,13 @@ def _write_history(jobs: QuerySet[ScheduledJob], days: int, progress: Progress) 
     stored: list[JobRun] = []
     for day in _by_day(rows):
         stored += JobRun.objects.bulk_create(day)
-        rollups.count_runs(day)
+        # without starts: the lags of all jobs are counted together, and these could not be taken out again
+        rollups.count_runs([replace(ledger.ended_of(run), started_at=None) for run in day])
         progress(len(stored), len(rows))
     alerts = 0
     for job in jobs.order_by("pk"):
-        mine = [run for run in stored if run.job_id == job.pk]
-        _note_last(mine)
+        mine = [ledger.ended_of(run) for run in stored if run.job_id == job.pk]
+        rollups.note_last(mine)
         alerts += past_alerts.write(job, mine)
     return Loaded(jobs=jobs.count(), runs=len(stored), alerts=alerts)
 
@@ -125,14 +126,6 @@ def _run(job: ScheduledJob, epoch: int, past: history.Past) -> JobRun:
         result=history.PATTERNS[job.pk].result if succeeded else "",
         error=past.error,
     )
-
-
-def _note_last(runs: Sequence[JobRun]) -> None:
-    """One after the other, as each batch only leaves its newest run behind."""
-    succeeded = [run for run in runs if run.state == RunState.SUCCESS][-1:]
-    failed = [run for run in runs if run.state in FAILED_STATES][-1:]
-    for run in sorted(succeeded + failed, key=lambda run: run.pk):
-        rollups.note_last([run])
 
 
 def remove(*, dry_run: bool = False) -> dict[str, int]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.sources.runs import alert_of, is_alerting
 from alerts_app.states import AlertState, OccurrenceKind
-from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.assignments import EndedRun
+from scheduler_app.models import ScheduledJob
 from scheduler_app.states import RunState
 
 
@@ -16,11 +17,11 @@ from scheduler_app.states import RunState
 class Episode:
     """Failures in a row, and the success that ended them."""
 
-    firings: list[JobRun] = field(default_factory=list)
-    recovery: JobRun | None = None
+    firings: list[EndedRun] = field(default_factory=list)
+    recovery: EndedRun | None = None
 
 
-def episodes(runs: Sequence[JobRun]) -> Iterator[Episode]:
+def episodes(runs: Sequence[EndedRun]) -> Iterator[Episode]:
     """Of one job's final runs, in their order."""
     episode = Episode()
     for run in runs:
@@ -34,7 +35,7 @@ def episodes(runs: Sequence[JobRun]) -> Iterator[Episode]:
         yield episode
 
 
-def write(job: ScheduledJob, runs: Sequence[JobRun]) -> int:
+def write(job: ScheduledJob, runs: Sequence[EndedRun]) -> int:
     """Insert the alerts of `runs` (stored, of `job`) with their occurrences; returns how many alerts."""
     found = list(episodes(runs))
     alerts = AlertRecord.objects.bulk_create([_alert(job, episode) for episode in found])

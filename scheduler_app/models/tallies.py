@@ -12,6 +12,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 ALL_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+ALL_JOBS = ""
 
 
 class RunTally(models.Model):
@@ -36,7 +37,7 @@ class RunTally(models.Model):
 
 
 class DurationTally(models.Model):
-    """A histogram cell: `kind` is "duration" (body) or "lag" (slot to start)."""
+    """A histogram cell: `kind` is "duration" (body, by job) or "lag" (ready to start, of ALL_JOBS together)."""
 
     job = models.CharField(_("job id"), max_length=100)
     hour = models.DateTimeField(_("hour (UTC)"))

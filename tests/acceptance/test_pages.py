@@ -11,6 +11,7 @@ from alerts_app.intake import NewAlert, raise_alert
 from notifications_app import fan_out
 from notifications_app.models import AlertNotification
 from scheduler_app import ledger
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, LastRun
 from scheduler_app.states import RunState
@@ -45,8 +46,8 @@ def site(live_server, client):
 
 def finish(job: str, state: RunState, error: str = "") -> None:
     run = factories.start_run(job)
-    result = ledger.RunResult(
-        run_id=run.pk, token="t1", state=state, finished_at=db_now(), duration_ms=900.0,
+    result = RunResult(
+        run_id=run.pk, token="t1", state=state, started_at=db_now(), finished_at=db_now(), duration_ms=900.0,
         error=error, traceback=error and f"Traceback:\n{error}",
     )  # fmt: skip
     ledger.finish([result])

@@ -83,8 +83,9 @@ def test_take_starts_the_oldest_first_and_no_more_than_asked():
     job = make_job("a", overlap="parallel")
     first, second, third = (claims.request_run(job) for _ in range(3))
     taken = claims.take(make_node().pk, "t", 2)
-    assert [run.pk for run in taken] == [first.pk, second.pk]
-    assert all(run.state == RunState.RUNNING and run.started_at for run in taken)
+    assert [task.run_id for task in taken] == [first.pk, second.pk]
+    assert all(run.started_at for run in JobRun.objects.running())
+    assert JobRun.objects.running().count() == 2
     third.refresh_from_db()
     assert third.state == RunState.QUEUED
 
@@ -111,7 +112,7 @@ def test_scheduled_run_of_a_job_disabled_meanwhile_is_skipped_but_a_manual_one_s
     claims.claim()
     mirror.set_enabled("a", False, by="olga")
     manual = claims.request_run(job)
-    assert [run.pk for run in claims.take(make_node().pk, "t", 5)] == [manual.pk]
+    assert [task.run_id for task in claims.take(make_node().pk, "t", 5)] == [manual.pk]
     assert JobRun.objects.get(slot__isnull=False).reason == Reason.DISABLED
 
 
@@ -129,7 +130,7 @@ def test_run_given_back_may_be_taken_again():
     run = start_run("a", token="t1")
     assert ledger.give_back([run.pk], "t1") == 1
     (again,) = claims.take(make_node().pk, "t2", 1)
-    assert again.pk == run.pk
+    assert again.run_id == run.pk
 
 
 def test_idle_claim_costs_two_queries(django_assert_num_queries):

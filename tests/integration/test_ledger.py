@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from scheduler_app import ledger, nodes, signals
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
-from scheduler_app.ledger import RunResult
 from scheduler_app.models import JobRun, LastRun, Node, RunTally
 from scheduler_app.states import NodeState, Reason, RunState
 from tests.factories import make_job, make_node, start_run
@@ -19,6 +19,7 @@ def result(run: JobRun, state: RunState = RunState.SUCCESS, **fields) -> RunResu
         run_id=run.pk,
         token=run.token,
         state=state,
+        started_at=db_now(),
         finished_at=db_now(),
         duration_ms=12.5,
         **fields,

@@ -15,6 +15,7 @@ from notifications_app.models import ChannelState, DeliveryAttempt
 from notifications_app.rollups import count_attempts
 from notifications_app.states import AttemptOutcome
 from scheduler_app import exposition, ledger, metrics, recent
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.states import RunState
@@ -50,10 +51,11 @@ FAMILIES = {
 
 def finish(job_id: str, state: RunState = RunState.SUCCESS, duration_ms: float = 12.5) -> JobRun:
     run = start_run(job_id)
-    result = ledger.RunResult(
+    result = RunResult(
         run_id=run.pk,
         token=run.token,
         state=state,
+        started_at=db_now(),
         finished_at=db_now(),
         duration_ms=duration_ms,
         error="boom" if state != RunState.SUCCESS else "",

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from notifications_app.models import ChannelTally
 from scheduler_app import ledger, metrics, recount
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, RunTally
 from scheduler_app.models.tallies import ALL_TIME
@@ -24,8 +25,13 @@ def three_runs():
     make_job("a")
     for state in (RunState.SUCCESS, RunState.SUCCESS, RunState.FAILED):
         run = start_run("a")
-        result = ledger.RunResult(
-            run_id=run.pk, token=run.token, state=state, finished_at=db_now(), duration_ms=1.0
+        result = RunResult(
+            run_id=run.pk,
+            token=run.token,
+            state=state,
+            started_at=db_now(),
+            finished_at=db_now(),
+            duration_ms=1.0,
         )
         ledger.finish([result])
 

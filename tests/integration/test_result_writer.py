@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from scheduler_app import claims
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
-from scheduler_app.ledger import RunResult
 from scheduler_app.models import JobRun
 from scheduler_app.result_writer import ResultWriter
 from scheduler_app.states import RunState
@@ -26,7 +26,12 @@ def results():
         claims.request_run(job)
     return [
         RunResult(
-            run_id=run.pk, token="t", state=RunState.SUCCESS, finished_at=db_now(), duration_ms=1.0
+            run_id=run.run_id,
+            token="t",
+            state=RunState.SUCCESS,
+            started_at=db_now(),
+            finished_at=db_now(),
+            duration_ms=1.0,
         )
         for run in claims.take(make_node().pk, "t", 20)
     ]

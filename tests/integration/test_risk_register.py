@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from alerts_app import risk_register
 from scheduler_app import documents, ledger
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.states import RunState
 from tests.environment import ROOT
@@ -34,9 +35,9 @@ def fail(job_id: str, error: str) -> None:
     run = start_run(job_id)
     ledger.finish(
         [
-            ledger.RunResult(
+            RunResult(
                 run_id=run.pk, token=run.token, state=RunState.FAILED,
-                finished_at=db_now(), duration_ms=1, error=error,
+                started_at=db_now(), finished_at=db_now(), duration_ms=1, error=error,
             )
         ]
     )  # fmt: skip

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
-from scheduler_app import ledger
+from scheduler_app import claims, ledger
 from scheduler_app.models import JobRun
-from scheduler_app.runner import assignment, handle_of, wrap_job_callable
+from scheduler_app.runner import handle_of, wrap_job_callable
 from scheduler_app.running import capturing, current_run
 from scheduler_app.states import Reason, RunState
 from tests.factories import make_job, start_run, sync_allowed
@@ -25,7 +24,7 @@ def run_body(monkeypatch):
         job = make_job("a", callable=name, kwargs=kwargs)
         sync_allowed(monkeypatch, job)
         run = start_run("a")
-        task = assignment(run, job, time.monotonic())
+        (task,) = claims.taken(run.token)
         with capturing():
             ledger.finish([wrap_job_callable(task, handle_of(task))()])
         run.refresh_from_db()

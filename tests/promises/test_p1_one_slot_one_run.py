@@ -94,7 +94,7 @@ def test_takes_of_many_threads_start_every_run_once(transactional_db):
 
     def take() -> None:
         while runs := claims.take(node, uuid.uuid4().hex, 5):
-            taken.extend(run.pk for run in runs)
+            taken.extend(run.run_id for run in runs)
 
     run_in_threads(6, take)
     assert len(taken) == len(set(taken)) == 60

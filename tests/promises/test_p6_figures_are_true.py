@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler_app import ledger, metrics, recount, retention
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.models import (
     DurationTally,
@@ -36,10 +37,11 @@ STEPS = st.lists(
 def end_twice(job_id: str, state: str, days: int) -> None:
     """A result that the writer hands over two times, as after an unclear commit."""
     run = start_run(job_id)
-    result = ledger.RunResult(
+    result = RunResult(
         run_id=run.pk,
         token=run.token,
         state=RunState(state),
+        started_at=db_now() - days * DAY,
         finished_at=db_now() - days * DAY,
         duration_ms=3.0,
     )

@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 
 from scheduler_app import ledger
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
-from scheduler_app.ledger import RunResult
 from scheduler_app.models import JobRun
 from tests.factories import make_job, make_user, start_run
 
@@ -15,7 +15,13 @@ def ended_run(job_id: str, state: str, **fields: str) -> JobRun:
     make_job(job_id)
     run = start_run(job_id)
     result = RunResult(
-        run_id=run.pk, token=run.token, state=state, finished_at=db_now(), duration_ms=5.0, **fields
+        run_id=run.pk,
+        token=run.token,
+        state=state,
+        started_at=db_now(),
+        finished_at=db_now(),
+        duration_ms=5.0,
+        **fields,
     )
     return ledger.finish([result])[0]
 

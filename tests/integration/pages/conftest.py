@@ -6,6 +6,7 @@ from alerts_app.intake import NewAlert, raise_alert
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState
 from scheduler_app import ledger
+from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.states import RunState
 from tests import factories
@@ -55,8 +56,14 @@ def dead(alert, olga):
 def finish(job_id, state, **fields):
     """A run of the job that ended so."""
     run = factories.start_run(job_id)
-    result = ledger.RunResult(
-        run_id=run.pk, token="t1", state=state, finished_at=db_now(), duration_ms=1500.0, **fields
+    result = RunResult(
+        run_id=run.pk,
+        token="t1",
+        state=state,
+        started_at=db_now(),
+        finished_at=db_now(),
+        duration_ms=1500.0,
+        **fields,
     )
     return ledger.finish([result])[0]
 

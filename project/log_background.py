@@ -1,0 +1,91 @@
+"""Logging that holds up nobody: records are queued, and one thread writes what is there in one go.
+
+Many threads that each write their own lines wait for one another at the file and at the interpreter's lock; for short
+jobs that cost more than all else. What a process that is killed leaves unwritten is the last moment's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+
+from project.log_file import QuietFailure
+
+MOST = 1000
+FULL = 20_000
+
+
+class BackgroundLog(QuietFailure):
+    """Hands the lines of records to `targets` from a thread that starts with the first record of each process."""
+
+    def __init__(self, targets: Sequence[QuietFailure]) -> None:
+        super().__init__()
+        self._targets = targets
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._thread is None:
+            self._start()
+        if (
+            record.exc_info or record.args
+        ):  # what they refer to may change until the thread comes to it
+            self.format(record)
+        while self._queue.qsize() > FULL:
+            time.sleep(0.001)
+        self._queue.put(record)
+
+    def flush(self) -> None:
+        """Wait until what was logged so far is written, at most two seconds."""
+        if self._thread is not None and self._thread.is_alive():
+            written = threading.Event()
+            self._queue.put(written)
+            written.wait(timeout=2)
+
+    def _begin(self) -> None:
+        self._queue: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def _start(self) -> None:
+        self.acquire()
+        try:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="vigil-log", daemon=True)
+                self._thread.start()
+        finally:
+            self.release()
+
+    def close(self) -> None:
+        self.flush()
+        for target in self._targets:
+            target.close()
+        super().close()
+
+    def _run(self) -> None:
+        while True:
+            batch = self._batch()
+            lines = [self._line(one) for one in batch if isinstance(one, logging.LogRecord)]
+            for target in self._targets if lines else ():
+                target.write_lines(lines)
+            for one in batch:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+    def _batch(self) -> list[logging.LogRecord | threading.Event]:
+        batch = [self._queue.get()]
+        while len(batch) < MOST:
+            try:
+                batch.append(self._queue.get_nowait())
+            except Empty:
+                break
+        return batch
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except Exception as error:  # noqa: BLE001 - as in every logging handler: a line must not break its caller
+            return f'{{"event": "unloggable", "error": "{type(error).__name__}"}}'
