@@ -8,14 +8,25 @@ order.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, models
+from django.db.models.expressions import RawSQL
 
 Row = Mapping[str, Any]
 Model = type[models.Model]
+
+
+def among(values: Collection[int] | Collection[str]) -> RawSQL:
+    """`values` for an `__in` lookup, as one parameter."""
+    if connection.vendor != "postgresql":
+        return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
+    kind = "text" if values and isinstance(next(iter(values)), str) else "bigint"
+    sql = f"SELECT value::{kind} FROM json_array_elements_text(%s::json)"
+    return RawSQL(sql, [json.dumps(list(values))])
 
 
 def insert(model: Model, rows: Sequence[Row]) -> None:
@@ -79,7 +90,7 @@ def update_each(
 
 
 def _upsert(model: Model, rows: Sequence[Row], keys: Sequence[str], changes: str) -> None:
-    ordered = sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))
+    ordered = sorted(rows, key=itemgetter(*keys))
     columns = list(rows[0])
     conflict = ", ".join(map(connection.ops.quote_name, keys))
     sql = f"{_insert(model, columns)} ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
@@ -116,18 +127,17 @@ def _source(model: Model, columns: Sequence[str]) -> str:
 def _execute(
     sql: str, model: Model, columns: Sequence[str], rows: Sequence[Row], *more: Any
 ) -> list[tuple[Any, ...]]:
-    data = json.dumps([{column: row[column] for column in columns} for row in rows], default=_text)
+    as_text = _iso if connection.vendor == "postgresql" else _sqlite_text
+    data = json.dumps([{c: row[c] for c in columns} for row in rows], default=as_text)
     with connection.cursor() as cursor:
         cursor.execute(sql, [data, *more])
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def _text(value: object) -> str:
-    """A time as this database stores it."""
-    if not isinstance(value, datetime):
-        raise TypeError(f"{type(value).__name__} is nothing that these statements carry.")
-    if connection.vendor == "postgresql":
-        return value.isoformat()
+_iso = datetime.isoformat
+
+
+def _sqlite_text(value: datetime) -> str:
     return str(value.astimezone(UTC).replace(tzinfo=None))
 
 

@@ -170,7 +170,7 @@ def release(job_ids: Collection[str] | None = None) -> int:
     if job_ids is None:
         held = held.exclude(job_id__in=JobRun.objects.running().values("job_id"))
     else:
-        held = held.filter(job_id__in=job_ids)
+        held = held.filter(job_id__in=bulk.among(job_ids))
     return held.update(held=False) if held.exists() else 0
 
 
