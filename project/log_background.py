@@ -6,6 +6,7 @@ jobs that cost more than all else. What a process that is killed leaves unwritte
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -29,8 +30,10 @@ class BackgroundLog(QuietFailure):
         os.register_at_fork(after_in_child=self._begin)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._thread is None:
-            self._start()
+        if not self._is_started():
+            for target in self._targets:
+                target.write_lines([self._line(record)])
+            return
         if (
             record.exc_info or record.args
         ):  # what they refer to may change until the thread comes to it
@@ -50,14 +53,14 @@ class BackgroundLog(QuietFailure):
         self._queue: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def _start(self) -> None:
-        self.acquire()
-        try:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="vigil-log", daemon=True)
-                self._thread.start()
-        finally:
-            self.release()
+    def _is_started(self) -> bool:
+        """False on a machine that has no thread left: then each line is written where it comes from."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="vigil-log", daemon=True)
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
+        return self._thread is not None
 
     def close(self) -> None:
         self.flush()

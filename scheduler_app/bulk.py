@@ -20,11 +20,13 @@ Row = Mapping[str, Any]
 Model = type[models.Model]
 
 
-def among(values: Collection[int] | Collection[str]) -> RawSQL:
+def among(values: Collection[int] | Collection[str]) -> RawSQL | tuple[()]:
     """`values` for an `__in` lookup, as one parameter."""
+    if not values:
+        return ()
     if connection.vendor != "postgresql":
         return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
-    kind = "text" if values and isinstance(next(iter(values)), str) else "bigint"
+    kind = "text" if isinstance(next(iter(values)), str) else "bigint"
     sql = f"SELECT value::{kind} FROM json_array_elements_text(%s::json)"
     return RawSQL(sql, [json.dumps(list(values))])
 

@@ -5,6 +5,7 @@ Threads: the loop claims; a taker starts what is queued; a pool runs it; one wri
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -78,6 +79,7 @@ class Engine:
         self._assemble()
         with capturing():
             self._banner()
+            gc.freeze()  # what was imported stays: no collection has to look through it again
             self._heart.start()
             self._writer.start()
             self._loop.add_listener(job_listener, COMPLETED)

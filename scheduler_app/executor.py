@@ -63,8 +63,22 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
 
     def start(self, scheduler: Any, alias: str) -> None:
         super().start(scheduler, alias)
-        for thread in (self._taker, *self._pool):
+        self._taker.start()
+        self._pool = [thread for thread in self._pool if self._is_started(thread)]
+        if len(self._pool) < self.threads:
+            extra = {"threads": len(self._pool), "wanted": self.threads}
+            logger.error("threads_unavailable", extra=extra)
+            self.threads = len(self._pool)
+        if not self._pool:
+            raise RuntimeError("The machine gives this process no thread to run a job in.")
+
+    @staticmethod
+    def _is_started(thread: threading.Thread) -> bool:
+        try:
             thread.start()
+        except RuntimeError:  # the machine has no thread left
+            return False
+        return True
 
     def _do_submit_job(self, job: Any, run_times: Any) -> None:
         raise NotImplementedError("Runs are taken from the database.")
