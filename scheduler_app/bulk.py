@@ -123,7 +123,8 @@ def _source(model: Model, columns: Sequence[str]) -> str:
             f"json_to_recordset(%s::json) AS new({', '.join(f'{quote(c)} {t}' for c, t in pairs)})"
         )
     parts = ", ".join(f"json_extract(value, '$.{c}') AS {quote(c)}" for c in columns)
-    return f"(SELECT {parts} FROM json_each(%s)) AS new"
+    # LIMIT keeps SQLite from taking the JSON apart again for each row of the other side
+    return f"(SELECT {parts} FROM json_each(%s) LIMIT -1) AS new"
 
 
 def _execute(

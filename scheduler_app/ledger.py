@@ -176,9 +176,9 @@ def release(job_ids: Collection[str] | None = None) -> int:
 
 def show_progress(run_id: int, token: str, *, log: str, progress: float | None, text: str) -> None:
     """Store what a running job has said so far, so that it can be followed."""
-    JobRun.objects.running().filter(pk=run_id, token=token).update(
-        log=log, progress=progress, progress_text=text[:200]
-    )
+    running = JobRun.objects.running().filter(pk=run_id, token=token)
+    with brief():
+        running.update(log=log, progress=progress, progress_text=text[:200])
 
 
 def announce_again(limit: int = 500) -> int:

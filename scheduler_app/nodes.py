@@ -35,7 +35,8 @@ def register(kind: NodeKind, *, lease_s: float, slots: int, version: str = "") -
 def beat(node_id: int, **figures: Any) -> bool:
     """Renew the lease and store what the node says of itself; False when it was declared dead."""
     alive = Node.objects.filter(pk=node_id, state=NodeState.ALIVE)
-    return alive.update(heartbeat_at=db_now(), **figures) == 1
+    with brief():
+        return alive.update(heartbeat_at=db_now(), **figures) == 1
 
 
 def retire(node_id: int) -> None:
