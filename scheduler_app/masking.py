@@ -13,8 +13,8 @@ _PATTERNS = (
     # key=..., token: ..., "password": "..." in URLs, JSON, headers and Python reprs
     re.compile(
         r"""(?ix)
-        ( (?: ["']? \b[\w.-]* (?: passw(?:or)?d | passwd | secret | token | api[_-]?key
-                | access[_-]?key | accesskeyid | signature | credential ) [\w-]* ["']? ) \s* [=:] \s* ["']? )
+        ( (?: ["']? (?<![\w.-]) [\w.-]* (?: passw(?:or)?d | passwd | secret | token | api[_-]?key
+                | access[_-]?key | accesskeyid | signature | credential ) [\w-]{0,100} ["']? ) \s* [=:] \s* ["']? )
         ( (?:bearer\s+|basic\s+)? [^\s"'&,;)}\]]+ )
         """
     ),
@@ -22,7 +22,7 @@ _PATTERNS = (
     re.compile(r"(?i)(\bauthorization[\"']?\s*[=:]\s*[\"']?(?:bearer|basic|token)\s+)([^\s\"']+)"),
     re.compile(r"(?i)(\bbearer\s+)([\w.~+/=-]{8,})"),
     # user:password@host in URLs
-    re.compile(r"(\w+://[^\s:/@]*:)([^\s@/]+)(?=@)"),
+    re.compile(r"(\b\w+://[^\s:/@]*:)([^\s@/]+)(?=@)"),
 )
 
 

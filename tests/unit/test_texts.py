@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,10 @@ def test_known_secret_is_masked_wherever_it_stands(monkeypatch):
 def test_plain_text_is_left_alone():
     text = "Disk 91 % full: 12 of 300 files in /var/log, key figures below"
     assert mask(text) == text
+
+
+@pytest.mark.parametrize("word", ["x", "a.", "a-", "长", "'a", "token", "?key=", "a://"])
+def test_long_text_of_one_word_is_masked_in_no_time(word):
+    begin_s = time.perf_counter()
+    mask(word * (131_072 // len(word)))
+    assert time.perf_counter() - begin_s < 3  # a second for each 16 KB, were it quadratic
