@@ -19,6 +19,7 @@ import structlog
 from project.log_background import BackgroundLog
 from project.log_fields import of_record
 from project.log_file import NOTHING, QuietFailure, SharedLogFile
+from scheduler_app import fork_client
 
 FILE_NAME = "scheduler.log"
 STDOUT_VARIABLE = "VIGIL_LOG_STDOUT"
@@ -111,9 +112,11 @@ def formatter(style: str) -> logging.Formatter:
 
 def _handlers(path: Path) -> tuple[logging.Handler, ...]:
     file = SharedLogFile(path)
-    if len(sys.argv) > 1 and sys.argv[1] in SERVICES:
+    is_service = len(sys.argv) > 1 and sys.argv[1] in SERVICES
+    is_child = sys.argv[-1] == fork_client.ROLE  # which may be killed, and then no line may wait
+    if is_service and not is_child:
         return (BackgroundLog([file, StreamLog(sys.stdout)]),)
-    if os.environ.get(STDOUT_VARIABLE) == "1":
+    if is_service or os.environ.get(STDOUT_VARIABLE) == "1":
         return file, StreamLog(sys.stdout)
     to_person = StderrLog()
     to_person.setLevel(logging.WARNING)

@@ -39,11 +39,7 @@ def resolve(module: str, name: str) -> Function:
     Raises ForbiddenCallableError before anything is imported when neither the job file nor SCHEDULER_ALLOWED_MODULES
     names it, and CallableError when its module does not import or has no such function.
     """
-    if not _is_allowed(module, name):
-        text = _(
-            "%(module)s.%(name)s is not named by the job file, nor is %(module)s in SCHEDULER_ALLOWED_MODULES."
-        )
-        raise ForbiddenCallableError(text % {"module": module, "name": name})
+    check_allowed(module, name)
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:  # a module may do anything when it is imported
@@ -56,6 +52,15 @@ def resolve(module: str, name: str) -> Function:
         facts = {"module": module, "name": name, "kind": type(function).__name__}
         raise CallableError(_("%(module)s.%(name)s is a %(kind)s, not a function.") % facts)
     return function  # type: ignore[no-any-return]
+
+
+def check_allowed(module: str, name: str) -> None:
+    """Raises ForbiddenCallableError when neither the job file nor SCHEDULER_ALLOWED_MODULES names it."""
+    if not _is_allowed(module, name):
+        text = _(
+            "%(module)s.%(name)s is not named by the job file, nor is %(module)s in SCHEDULER_ALLOWED_MODULES."
+        )
+        raise ForbiddenCallableError(text % {"module": module, "name": name})
 
 
 def _is_allowed(module: str, name: str) -> bool:

@@ -26,6 +26,10 @@ class SchedulerConf:
     CLAIM_BATCH: int = 500
     SHUTDOWN_S: float = 8.0
     """How long a stopping scheduler waits for running jobs."""
+    TERM_GRACE_S: float = 5.0
+    """How long a process that is to end has for its clean-up before it is killed."""
+    SATURATED_S: float = 30.0
+    """How long all threads may be at work before that is told."""
     FILE_CHECK_S: float = 2.0
     LOCK_FILE: str = ""
     """Keeps a second scheduler off an SQLite database; empty: beside the database file."""

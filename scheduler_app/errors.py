@@ -57,9 +57,20 @@ class SchedulerRunningError(SchedulerError):
     """SQLite carries one scheduler: another process holds the lock."""
 
 
+class ChildError(SchedulerError):
+    """The process of a run could not be started, or ended before it reported."""
+
+
 class NodeGoneError(SchedulerError):
     """This process was silent for longer than its lease; others took over what it held."""
 
 
 class SkipRun(Exception):  # noqa: N818 - not an error: the job says that there was nothing to do
     """Raise it in a job to end the run as SKIPPED with a reason; nothing failed, nobody is told."""
+
+
+class RunCancelled(BaseException):
+    """The run is to end. A job may catch it to clean up, and raises it again; `except Exception` lets it pass.
+
+    Raised by `current_run().check_cancelled()`; in a process of its own at any point of the main thread.
+    """

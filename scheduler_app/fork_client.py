@@ -1,0 +1,135 @@
+"""This process's own fork server: started when it is needed first, and again when it is gone."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+from scheduler_app.errors import ChildError
+from scheduler_app.fork_server import READY, REQUEST
+from scheduler_app.frames import packed
+
+logger = logging.getLogger(__name__)
+
+START_S = 30.0
+"""How long it may take to be ready."""
+ROLE = "child"
+"""The last of `sys.argv` in the server and its children; before it stands what this process was called with."""
+
+
+def fork(line: socket.socket, leash: socket.socket) -> None:
+    """Ask for a child that gets `line`; `leash` is the server's (see `fork_server.py`).
+
+    Raises ChildError and OSError when no server can be had.
+    """
+    with _lock:
+        try:
+            _at_work().ask(line, leash)
+        except BrokenPipeError:  # it went in this instant
+            _at_work().ask(line, leash)
+
+
+def prepare() -> None:
+    """Have the server started, so that the first run need not wait for it."""
+    try:
+        with _lock:
+            _at_work()
+    except (ChildError, OSError) as error:
+        logger.warning("fork_server_not_started", extra={"error": str(error)})
+
+
+def close() -> None:
+    """End the server, and with it every child."""
+    global _server
+    with _lock:
+        if _server:
+            _server.end()
+        _server = None
+
+
+class _Server:
+    """A running fork server. Raises ChildError when it does not get ready."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(START_S)
+        try:
+            with theirs:
+                self.process = _start(theirs)
+            self._get_ready()
+        except BaseException:
+            self._control.close()
+            raise
+        logger.info("fork_server_started", extra={"pid": self.process.pid})
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def ask(self, line: socket.socket, leash: socket.socket) -> None:
+        socket.send_fds(self._control, [REQUEST], [line.fileno(), leash.fileno()])
+
+    def end(self) -> None:
+        self._control.close()
+        try:
+            self.process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def forget(self) -> None:
+        """In a process forked from this one, whose server it is not."""
+        self._control.close()
+        self.process.returncode = 0
+
+    def _get_ready(self) -> None:
+        try:
+            self._control.sendall(packed(argv=[*sys.argv, ROLE]))
+            answer = self._control.recv(1)
+        except OSError:
+            answer = b""
+        if answer != READY:
+            self.process.kill()
+            code = self.process.wait()
+            raise ChildError(f"The fork server did not get ready within {START_S:g} s ({code}).")
+
+
+def _start(control: socket.socket) -> subprocess.Popen[bytes]:
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from scheduler_app import fork_server; fork_server.main({control.fileno()})"
+    )
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-c", program],
+        pass_fds=[control.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # it has to outlive a kill of our group, to end the children
+    )
+
+
+def _at_work() -> _Server:
+    """The caller holds the lock."""
+    global _server
+    if _server is None or not _server.is_alive:
+        if _server:
+            _server.end()
+        _server = _Server()
+    return _server
+
+
+def _start_afresh() -> None:
+    global _lock, _server
+    if _server:
+        _server.forget()
+    _lock, _server = threading.Lock(), None
+
+
+_lock = threading.Lock()
+_server: _Server | None = None
+atexit.register(close)
+os.register_at_fork(after_in_child=_start_afresh)
