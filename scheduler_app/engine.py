@@ -8,25 +8,32 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 from django.db import DatabaseError
+from django.db.models import Q
 
-from scheduler_app import claims, clock, conf, ledger, nodes, single
+from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, runner, single
 from scheduler_app.executor import NodeExecutor
 from scheduler_app.file_watch import FileWatch
 from scheduler_app.heart import Heart
 from scheduler_app.listener import COMPLETED, job_listener
 from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.pool_watch import PoolWatch
 from scheduler_app.result_writer import ResultWriter
 from scheduler_app.running import capturing
-from scheduler_app.states import NodeKind, Reason
+from scheduler_app.states import NodeKind, Overlap, Reason
 from scheduler_app.store import SlotStore
 
 logger = logging.getLogger(__name__)
+
+
+REPORT_S = 0.5
+"""What is left for results when a process had to be killed at the end of its grace."""
 
 
 class _Loop(BlockingScheduler):  # type: ignore[misc]
@@ -80,6 +87,7 @@ class Engine:
         with capturing():
             self._banner()
             gc.freeze()  # what was imported stays: no collection has to look through it again
+            self._get_ready_to_fork()
             self._heart.start()
             self._writer.start()
             self._loop.add_listener(job_listener, COMPLETED)
@@ -106,9 +114,11 @@ class Engine:
                 ledger.release,
                 ledger.announce_again,
                 self._watch.look,
+                self._look_at_pool,
             ),
         )
         self._executor = NodeExecutor(self._threads, self._heart, self._writer)
+        self._pool_watch = PoolWatch(self._threads, settings.SATURATED_S)
         self._store = SlotStore(self._executor.ring)
 
     def _figures(self) -> dict[str, Any]:
@@ -128,6 +138,9 @@ class Engine:
         if self._heart.is_steady():
             nodes.reap()
 
+    def _look_at_pool(self) -> None:
+        self._pool_watch.look(self._executor.busy, self._heart.node_id)
+
     def _run_once(self) -> None:
         self._executor.start(self._loop, "default")
         while claims.claim().more:
@@ -142,7 +155,7 @@ class Engine:
         deadline_s = None if self._drain else time.monotonic() + conf.get().SHUTDOWN_S
         logger.info("scheduler_stopping", extra={"running": self._executor.busy})
         self._executor.stop_taking()
-        idle = self._executor.wait_idle(deadline_s)
+        idle = self._wait_idle(deadline_s)
         self._executor.shutdown()
         written = self._writer.stop(timeout_s=1.0 if deadline_s else 60.0)
         try:
@@ -155,6 +168,21 @@ class Engine:
         if not idle:
             logging.shutdown()
             os._exit(0)  # threads that hang in a job cannot be ended otherwise
+
+    def _wait_idle(self, deadline_s: float | None) -> bool:
+        """Let runs end by themselves as long as there is time, then end those that can be ended."""
+        if deadline_s is None:
+            return self._executor.wait_idle(None)
+        if self._executor.wait_idle(deadline_s - conf.get().TERM_GRACE_S - REPORT_S):
+            return True
+        runner.stop_all()
+        return self._executor.wait_idle(deadline_s)
+
+    def _get_ready_to_fork(self) -> None:
+        """Loading the fork server takes a second, which the first run that needs it should not wait."""
+        isolated = Q(timeout_s__isnull=False) | Q(overlap=Overlap.REPLACE)
+        if ScheduledJob.objects.filter(isolated, enabled=True).exists():
+            threading.Thread(target=fork_client.prepare, name="vigil-prepare", daemon=True).start()
 
     def _banner(self) -> None:
         extra = {

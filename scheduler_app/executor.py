@@ -22,7 +22,7 @@ from scheduler_app.heart import Heart
 from scheduler_app.listener import RunEvent
 from scheduler_app.models import JobRun
 from scheduler_app.result_writer import ResultWriter
-from scheduler_app.runner import handle_of, wrap_job_callable
+from scheduler_app.runner import execute, handle_of
 from scheduler_app.running import RunHandle
 from scheduler_app.states import Reason
 from scheduler_app.texts import storable
@@ -229,7 +229,7 @@ class NodeExecutor(BaseExecutor):  # type: ignore[misc]
         if not self._heart.is_fresh():
             self._unstarted.append(task)
             return
-        result = wrap_job_callable(task, self._active[task.run_id][1])()
+        result = execute(task, self._active[task.run_id][1])
         self._usual_s += (result.duration_ms / 1000 + LEAST_S - self._usual_s) / 16
         self._writer.put(result)
         self._scheduler._dispatch_event(RunEvent(task, result))

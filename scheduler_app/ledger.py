@@ -20,7 +20,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.errors import RunEndedError, UnknownRunError
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.signals import runs_finished
-from scheduler_app.states import OPEN_STATES, OnLost, Reason, RunState, RunTrigger
+from scheduler_app.states import FAILED_STATES, OPEN_STATES, OnLost, Reason, RunState, RunTrigger
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 WRITTEN = (
     "state", "reason", "started_at", "finished_at", "duration_ms", "result", "error", "traceback", "log",
 )  # fmt: skip
-RETRIED = (RunState.FAILED, RunState.TIMEOUT)
 LOST_COLUMNS = ("state", "reason", "finished_at", "duration_ms", "error")
 
 
@@ -49,7 +48,7 @@ def finish(results: Sequence[RunResult]) -> list[EndedRun]:
         )
         facts = {run_id: (job_id, ready_at) for run_id, job_id, ready_at in changed}
         ends = {r.run_id: r for r in results if r.run_id in facts}
-        failed = [r.run_id for r in ends.values() if r.state in RETRIED and r.may_retry]
+        failed = [r.run_id for r in ends.values() if r.state in FAILED_STATES and r.may_retry]
         ended = _try_again([_ended(r, *facts[r.run_id]) for r in ends.values()], failed)
         _book(ended)
     _keep_late([r for r in results if r.run_id not in facts])

@@ -88,7 +88,7 @@ def _result(task: Assignment, handle: RunHandle, outcome: Outcome) -> RunResult:
         error=outcome.error,
         traceback=outcome.traceback,
         log=storable(handle.output.text(), conf.get().LOG_LIMIT_BYTES),
-        may_retry=_may_retry(task.retry_on, outcome.kinds),
+        may_retry=state == RunState.LOST or _may_retry(task.retry_on, outcome.kinds),
     )
 
 

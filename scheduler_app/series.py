@@ -142,14 +142,30 @@ def _lag() -> Distribution:
 
 
 def _nodes(now: datetime) -> Iterator[str]:
-    living = len(nodes.living(NodeKind.SCHEDULER, now))
-    yield from gauge("scheduler_nodes", "Schedulers that are alive.", [({}, living)])
+    schedulers = nodes.living(NodeKind.SCHEDULER, now)
+    yield from gauge("scheduler_nodes", "Schedulers that are alive.", [({}, len(schedulers))])
     ticked = Node.objects.filter(kind=NodeKind.SCHEDULER).aggregate(last=Max("tick_at"))["last"]
     yield from gauge(
         "scheduler_last_tick_timestamp",
         "When a scheduler last looked for due jobs, in seconds since the epoch; 0: never.",
         [({}, _seconds(ticked))],
     )
+    pools = {"scheduler": schedulers, "celery": nodes.living(NodeKind.CELERY, now)}
+    yield from gauge(
+        "scheduler_threads",
+        "How many runs the living processes can have at once.",
+        [({"kind": kind}, sum(one.slots_total for one in pool)) for kind, pool in pools.items()],
+    )
+    yield from gauge(
+        "scheduler_threads_busy",
+        "How many of these are at work.",
+        [({"kind": kind}, sum(map(_busy, pool))) for kind, pool in pools.items()],
+    )
+
+
+def _busy(node: Node) -> int:
+    """Without what it took ahead of free threads."""
+    return min(node.slots_busy, node.slots_total)
 
 
 def _each(jobs: Iterable[_Job], value: Callable[[_Job], float]) -> Iterator[Sample]:

@@ -105,7 +105,6 @@ def _no_problems(owner: str) -> list[str]:
 def _notes(job: Job) -> Iterator[Finding]:
     waiting = {
         "calendar": job.calendar != "",
-        "timeout_s": job.timeout_s is not None,
         "overlap": job.overlap in (Overlap.QUEUE_ONE, Overlap.REPLACE),
         "max_retries": job.max_retries > 0,
         "on_lost": job.on_lost == OnLost.RETRY,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import epochs, mirror, nodes
+from scheduler_app import conf, epochs, mirror, nodes
 from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
 from scheduler_app.jobfile import JobFile
 from scheduler_app.masking import mask
-from scheduler_app.models import Node, ScheduledJob, Timetable
+from scheduler_app.models import JobRun, Node, ScheduledJob, Timetable
 from scheduler_app.states import JobState, NodeKind
 from scheduler_app.texts import cut_line
 from scheduler_app.verify_report import Finding
@@ -53,6 +53,7 @@ def findings(live: Live) -> Iterator[Finding]:
     yield from _missing_schedulers(live)
     for node in live.schedulers:
         yield from _node_findings(node, live)
+    yield from _held_by_runs(live)
     for declared in live.file.jobs:
         yield from _registration_findings(declared.id, declared.as_dict(), live)
     yield from _left_over(live)
@@ -95,6 +96,26 @@ def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
     elif node.file_digest != live.file.digest:
         text = _("%(node)s knows another job file (%(digest)s, here %(wanted)s).") % facts
         yield Finding(kind="job_file", text=text, hint=_("Deploy the same job file there."))
+
+
+def _held_by_runs(live: Live) -> Iterator[Finding]:
+    """Schedulers on which nothing can start, as every thread has been held by one run for long."""
+    ids = {node.pk: node for node in live.schedulers if 0 < node.slots_total <= node.slots_busy}
+    if not ids:
+        return
+    before = live.now - timedelta(seconds=conf.get().SATURATED_S)
+    held = JobRun.objects.running().filter(node__in=ids, started_at__lt=before)
+    runs: dict[int, list[str]] = defaultdict(list)
+    for node, job, pk in held.order_by("started_at").values_list("node", "job", "pk"):
+        runs[node].append(f"{job} #{pk}")
+    for pk, node in ids.items():
+        if len(runs[pk]) >= node.slots_total:
+            text = _(
+                "Every thread of %(node)s has been at work for long, so nothing starts there: "
+            )
+            hint = _("Give these jobs a timeout_s, or the scheduler more threads (--threads).")
+            text = text % {"node": node} + ", ".join(runs[pk][:5])
+            yield Finding(kind="threads", text=text, hint=hint)
 
 
 def _has_ticked(node: Node, now: datetime) -> bool:

@@ -432,6 +432,12 @@ def test_fork_that_the_system_refuses_is_told(monkeypatch):
         assert b"Resource temporarily unavailable" in far_leash.recv(1000)
 
 
+def test_fork_server_has_a_session_of_its_own_so_that_no_kill_of_our_group_takes_it_along():
+    run("echo", value=1)
+    server = fork_client._server.process.pid
+    assert os.getsid(server) == os.getpgid(server) == server
+
+
 def test_too_many_open_files_fail_the_run_alone(monkeypatch):
     def no_more():
         raise OSError(24, "Too many open files")

@@ -38,6 +38,8 @@ FAMILIES = {
     "scheduler_job_start_lag_ms": "histogram",
     "scheduler_nodes": "gauge",
     "scheduler_last_tick_timestamp": "gauge",
+    "scheduler_threads": "gauge",
+    "scheduler_threads_busy": "gauge",
     "scheduler_notification_success": "counter",
     "scheduler_notification_failure": "counter",
     "scheduler_notification_gateway_ms": "histogram",
@@ -258,6 +260,15 @@ def test_a_node_that_beats_is_counted_and_its_tick_is_shown():
     make_node(heartbeat_at=now - timedelta(hours=1), tick_at=now - timedelta(hours=1))
     assert value("scheduler_nodes") == 1
     assert value("scheduler_last_tick_timestamp") == pytest.approx(now.timestamp(), abs=0.001)
+
+
+def test_threads_of_living_nodes_are_summed_and_none_is_busy_twice():
+    make_node(slots_total=16, slots_busy=3)
+    make_node(slots_total=8, slots_busy=300)  # it took short runs ahead
+    make_node(slots_total=64, slots_busy=64, heartbeat_at=db_now() - timedelta(hours=1))
+    assert value("scheduler_threads", kind="scheduler") == 24
+    assert value("scheduler_threads_busy", kind="scheduler") == 11
+    assert value("scheduler_threads", kind="celery") == 0
 
 
 def test_a_channel_that_is_not_configured_is_down():

@@ -12,11 +12,11 @@ from django.utils import translation
 from scheduler_app import documents, jobfile, mirror, verify
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
-from scheduler_app.models import Node, ScheduledJob, Timetable
+from scheduler_app.models import JobRun, Node, ScheduledJob, Timetable
 from scheduler_app.states import JobState
 from scheduler_app.verify_report import LOG_HEADER, Finding, Report, keep, markdown
 from tests import environment
-from tests.factories import declaration, make_node
+from tests.factories import declaration, make_node, start_run
 
 pytestmark = pytest.mark.django_db
 
@@ -230,6 +230,20 @@ def test_drift_is_a_note_that_says_who_and_why(healthy):
     ]
 
 
+def test_scheduler_whose_threads_are_all_held_for_long_is_a_finding(healthy):
+    node = Node.objects.get()
+    Node.objects.update(slots_total=2, slots_busy=2)
+    first, second = start_run("a", node, "t1"), start_run("b", node, "t2")
+    assert found() == []
+    ago = db_now() - timedelta(minutes=1)
+    JobRun.objects.filter(pk=first.pk).update(started_at=ago)
+    assert found() == []
+    JobRun.objects.filter(pk=second.pk).update(started_at=ago - timedelta(minutes=1))
+    (finding,) = verify.verify(db_now()).findings
+    assert finding.kind == "threads"
+    assert finding.text.endswith(f"so nothing starts there: b #{second.pk}, a #{first.pk}")
+
+
 def test_jobs_of_another_file_are_a_note(healthy):
     mirror.sync(jobfile.parse("other.file", [declaration("x", module="no.such")]))
     report = verify.verify(db_now())
@@ -240,7 +254,7 @@ def test_jobs_of_another_file_are_a_note(healthy):
 @pytest.mark.parametrize(
     "field",
     [
-        {"timeout_s": 5}, {"calendar": "cn"}, {"overlap": "replace"}, {"max_retries": 2},
+        {"calendar": "cn"}, {"overlap": "replace"}, {"max_retries": 2},
         {"on_lost": "retry"}, {"queue": "slow"}, {"expected_s": 5},
     ],
 )  # fmt: skip
