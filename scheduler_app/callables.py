@@ -63,6 +63,12 @@ def check_allowed(module: str, name: str) -> None:
         raise ForbiddenCallableError(text % {"module": module, "name": name})
 
 
+def trust(module: str, name: str) -> None:
+    """In a process that was made for this one call: who asked for it has checked it (`check_allowed`)."""
+    file = conf.get().JOB_FILE
+    _last_good[file] = _last_good.get(file, frozenset()) | {(module, name)}
+
+
 def _is_allowed(module: str, name: str) -> bool:
     known = _last_good.get(conf.get().JOB_FILE, frozenset())
     if (module, name) in known or module in conf.get().ALLOWED_MODULES:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from django.db import connections
 
-from scheduler_app import body, conf
+from scheduler_app import body, callables, conf
 from scheduler_app.body import Outcome
 from scheduler_app.errors import RunCancelled
 from scheduler_app.frames import Inbox, packed
@@ -31,10 +31,12 @@ def main(line: socket.socket) -> NoReturn:
     wire, stop = _Wire(line), _Stop()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, stop)
+    os.register_at_fork(after_in_child=lambda: _become_a_worker(wire))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if task := wire.receive():
         stop.handle = handle = _handle_of(task, _Output(conf.get().LOG_LIMIT_BYTES, wire))
         record_all(handle)
+        callables.trust(task["module"], task["callable"])
         with capturing():
             outcome = stop.guard(task)
             wire.send(outcome=asdict(outcome), stopped=stop.reached_body)
@@ -45,6 +47,12 @@ def main(line: socket.socket) -> NoReturn:
 def _handle_of(task: dict[str, Any], output: OutputBuffer) -> RunHandle:
     slot = datetime.fromisoformat(task["slot"]) if task["slot"] else None
     return RunHandle(task["run_id"], task["job_id"], slot, task["attempt"], output)
+
+
+def _become_a_worker(wire: _Wire) -> None:
+    """In a process that the body forks, as `multiprocessing` does: SIGTERM ends it, and what it says is the run's."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    wire.unlock()
 
 
 def _leave() -> None:
@@ -62,6 +70,9 @@ class _Wire:
 
     def __init__(self, line: socket.socket) -> None:
         self._line = line
+        self._lock = threading.Lock()
+
+    def unlock(self) -> None:
         self._lock = threading.Lock()
 
     def receive(self) -> dict[str, Any] | None:

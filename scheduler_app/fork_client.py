@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 START_S = 30.0
 """How long it may take to be ready."""
+END_S = 3.0
+"""How long it may take to end its children and itself."""
 ROLE = "child"
 """The last of `sys.argv` in the server and its children; before it stands what this process was called with."""
 
@@ -44,12 +46,16 @@ def prepare() -> None:
 
 
 def close() -> None:
-    """End the server, and with it every child."""
+    """End the server, and with it every child. One that is just being started ends when this process does."""
     global _server
-    with _lock:
+    if not _lock.acquire(timeout=1):
+        return
+    try:
         if _server:
             _server.end()
         _server = None
+    finally:
+        _lock.release()
 
 
 class _Server:
@@ -77,7 +83,7 @@ class _Server:
     def end(self) -> None:
         self._control.close()
         try:
-            self.process.wait(START_S)
+            self.process.wait(END_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

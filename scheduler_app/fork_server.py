@@ -44,7 +44,8 @@ def main(control_fd: int) -> None:
     sys.argv[:] = _hello(control)["argv"]
     _adopt_orphans()
     run = _set_up()
-    control.sendall(READY)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone already, as `serve` will see
+        control.sendall(READY)
     if line := ForkServer(control).serve():
         run(line)
 
@@ -70,9 +71,8 @@ def _set_up() -> Callable[[socket.socket], None]:
     django.setup()
     from django.db import connections
 
-    from scheduler_app import callables, child
+    from scheduler_app import child
 
-    callables.declared()
     connections.close_all()
     gc.collect()
     gc.freeze()

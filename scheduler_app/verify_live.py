@@ -100,15 +100,15 @@ def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
 
 def _held_by_runs(live: Live) -> Iterator[Finding]:
     """Schedulers on which nothing can start, as every thread has been held by one run for long."""
-    ids = {node.pk: node for node in live.schedulers if 0 < node.slots_total <= node.slots_busy}
-    if not ids:
+    full = {node.pk: node for node in live.schedulers if 0 < node.slots_total <= node.slots_busy}
+    if not full:
         return
     before = live.now - timedelta(seconds=conf.get().SATURATED_S)
-    held = JobRun.objects.running().filter(node__in=ids, started_at__lt=before)
-    runs: dict[int, list[str]] = defaultdict(list)
-    for node, job, pk in held.order_by("started_at").values_list("node", "job", "pk"):
-        runs[node].append(f"{job} #{pk}")
-    for pk, node in ids.items():
+    held = JobRun.objects.running().filter(node__in=full, started_at__lt=before)
+    runs = defaultdict(list)
+    for node_id, job, run in held.order_by("started_at").values_list("node", "job", "pk"):
+        runs[node_id].append(f"{job} #{run}")
+    for pk, node in full.items():
         if len(runs[pk]) >= node.slots_total:
             text = _(
                 "Every thread of %(node)s has been at work for long, so nothing starts there: "

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import ctypes
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -164,3 +165,20 @@ def surroundings() -> dict[str, Any]:
         "blocked": [int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
         "sockets": sum(link.startswith("socket:") for link in links),
     }
+
+
+def use_workers() -> list[int]:
+    """Has work done by processes of its own, one of which it ends."""
+    fork = multiprocessing.get_context("fork")
+    with fork.Pool(2) as pool:
+        squares = pool.map(_square, range(5))
+    idle = fork.Process(target=time.sleep, args=(60,))
+    idle.start()
+    idle.terminate()
+    idle.join()
+    return [*squares, idle.exitcode]
+
+
+def _square(number: int) -> int:
+    print(f"square of {number}")  # noqa: T201
+    return number * number

@@ -29,13 +29,9 @@ GRACE_S = 1.0
 
 @pytest.fixture(scope="module", autouse=True)
 def fork_server():
-    """A fork server whose children may call the bodies of tests."""
-    before = os.environ["SCHEDULER_ALLOWED_MODULES"]
-    os.environ["SCHEDULER_ALLOWED_MODULES"] = ",".join(ALLOWED)
-    fork_client.close()
+    """The one that the first test starts ends with the last."""
     yield
     fork_client.close()
-    os.environ["SCHEDULER_ALLOWED_MODULES"] = before
 
 
 @pytest.fixture(autouse=True)
@@ -336,6 +332,12 @@ def test_thread_that_the_body_leaves_behind_has_the_grace(tmp_path):
 def test_what_is_registered_for_the_exit_is_called(tmp_path):
     run("register_at_exit", path=str(tmp_path / "trace"))
     assert (tmp_path / "trace").read_text() == "written"
+
+
+def test_body_may_have_processes_of_its_own_and_end_them():
+    result = run("use_workers")
+    assert result.result == "[0, 1, 4, 9, 16, -15]"
+    assert all(f"square of {number}" in result.log for number in range(5))
 
 
 def test_child_begins_clean():
