@@ -31,8 +31,8 @@ def main(line: socket.socket) -> NoReturn:
     wire, stop = _Wire(line), _Stop()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, stop)
-    os.register_at_fork(after_in_child=lambda: _become_a_worker(wire))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    _look_after_forks(wire)
+    _unblock()
     if task := wire.receive():
         stop.handle = handle = _handle_of(task, _Output(conf.get().LOG_LIMIT_BYTES, wire))
         record_all(handle)
@@ -49,10 +49,23 @@ def _handle_of(task: dict[str, Any], output: OutputBuffer) -> RunHandle:
     return RunHandle(task["run_id"], task["job_id"], slot, task["attempt"], output)
 
 
-def _become_a_worker(wire: _Wire) -> None:
-    """In a process that the body forks, as `multiprocessing` does: SIGTERM ends it, and what it says is the run's."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    wire.unlock()
+def _look_after_forks(wire: _Wire) -> None:
+    """In processes that the body forks, as `multiprocessing` does, SIGTERM is the usual one from the first instant."""
+
+    def become_usual() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _unblock()
+        wire.unlock()
+
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=become_usual)
+
+
+def _block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _leave() -> None:
