@@ -112,11 +112,13 @@ def canonical(text: str) -> str:
 
 
 def _refuse_senseless(window: Window, text: str) -> None:
-    if isinstance(window, Weekly) and window.is_always:
+    if isinstance(window, Once):
+        wrong = "" if window.begin < window.end else _("%(text)r ends before it begins.")
+    elif window.is_always:
         wrong = _("%(text)r leaves no time in which to run: switch the job off instead.")
-        raise ScheduleError(wrong % {"text": text})
-    if window.begin >= window.end:
-        wrong = _("%(text)r ends before it begins.")
+    else:
+        wrong = ""
+    if wrong:
         raise ScheduleError(wrong % {"text": text})
 
 

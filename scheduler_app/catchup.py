@@ -49,6 +49,18 @@ class Passed:
     reason: Reason
 
 
+WHY_NOT = {
+    Reason.CALENDAR: "fell on days on which the job rests by its calendar.",
+    Reason.BLACKOUT: "fell into a blackout window of the job.",
+}
+
+
+def text_of(part: Passed) -> str:
+    """What the row of these slots says of them."""
+    span = f"{part.count} slot(s) from {part.first:%Y-%m-%d %H:%M:%S} to {part.last:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{span} {WHY_NOT.get(part.reason, 'were found too late and did not run.')}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     run: tuple[datetime, ...]
@@ -73,10 +85,10 @@ def plan(
     if second is not None and second <= now:
         return _plan_backlog(schedule, cursor, now, now - grace, policy.most, rests)
     if rests and (reason := rests.why(cursor)):
-        return Plan(run=(), passed=(_skipped(cursor, cursor, 1, reason),), following=second)
+        return Plan(run=(), passed=(_part(cursor, cursor, 1, reason),), following=second)
     if now - cursor <= grace:
         return Plan(run=(cursor,), passed=(), following=second)
-    return Plan(run=(), passed=(_missed(cursor, cursor, 1, Reason.GRACE),), following=second)
+    return Plan(run=(), passed=(_part(cursor, cursor, 1, Reason.GRACE),), following=second)
 
 
 def _plan_backlog(
@@ -117,16 +129,15 @@ def _passed_of(
     schedule: Schedule, span: Span, fresh: datetime, first_run: datetime
 ) -> Iterator[Passed]:
     """What of the slots of `span` does not run: all of a rest, else those that are too late or not the newest."""
+    ends = [(fresh, Reason.GRACE), (first_run, Reason.CATCH_UP)]
     if span.reason != Reason.NONE:
-        ends, make = ((span.until, span.reason),), _skipped
-    else:
-        ends, make = ((fresh, Reason.GRACE), (first_run, Reason.CATCH_UP)), _missed
+        ends = [(span.until, span.reason)]
     begin = span.after
     for end, reason in ends:
         until = min(end, span.until)
         slots = schedule.count(begin, until)
         if slots.first and slots.last:
-            yield make(slots.first, slots.last, slots.count, reason)
+            yield _part(slots.first, slots.last, slots.count, reason)
         begin = max(begin, until)
 
 
@@ -139,9 +150,6 @@ def _append(passed: list[Passed], part: Passed, schedule: Schedule) -> None:
         passed.append(part)
 
 
-def _missed(first: datetime, last: datetime, count: int, reason: Reason) -> Passed:
-    return Passed(first=first, last=last, count=count, state=RunState.MISSED, reason=reason)
-
-
-def _skipped(first: datetime, last: datetime, count: int, reason: Reason) -> Passed:
-    return Passed(first=first, last=last, count=count, state=RunState.SKIPPED, reason=reason)
+def _part(first: datetime, last: datetime, count: int, reason: Reason) -> Passed:
+    state = RunState.SKIPPED if reason in WHY_NOT else RunState.MISSED
+    return Passed(first=first, last=last, count=count, state=state, reason=reason)

@@ -83,10 +83,8 @@ class Rests:
             yield wall_clock.change_between(first, last, self.zone)
 
 
-def of(zone: str, calendar: str, windows: Iterable[str], days: Days) -> Rests | None:
-    """The rests of a job with these fields; None where it has none. Raises ScheduleError."""
-    if not calendar and not windows:
-        return None
+def of(zone: str, calendar: str, windows: Iterable[str], days: Days) -> Rests:
+    """The rests of a job with these fields. Raises ScheduleError."""
     return Rests(
         wall_clock.zone_of(zone),
         calendars.parse(calendar, days) if calendar else None,
