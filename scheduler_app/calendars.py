@@ -24,7 +24,6 @@ from scheduler_app.errors import ScheduleError
 Days = Mapping[str, Mapping[date, bool]]
 """Whether a day is a working day, by the place (or whole calendar) for which it was entered."""
 
-WRITTEN = re.compile(r"(?:([a-z-]+):)?(\S.*)")
 PUBLISHED = re.compile(r"([A-Z][A-Z0-9]+)(?:-(\w[\w ]*))?")
 OWN = re.compile(r"[a-z][a-z0-9_.-]{2,49}")
 YEARS_LOOKED_AT = 5
@@ -79,6 +78,11 @@ def parse(text: str, days: Days) -> Calendar:
     return Calendar(rule, place, entered)
 
 
+def is_own(text: str) -> bool:
+    """Whether nothing but what people enter is known of the place. Raises ScheduleError."""
+    return OWN.fullmatch(_split(text)[1]) is not None
+
+
 def canonical(text: str) -> str:
     """The one text for a calendar. Raises ScheduleError, whose text says what to write."""
     rule, place = _split(" ".join(text.split()))
@@ -100,19 +104,17 @@ def keys_of(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _split(text: str) -> tuple[Rule, str]:
-    match = WRITTEN.fullmatch(text)
-    try:
-        rule = Rule((match and match[1]) or Rule.WORKDAYS)
-    except ValueError:
-        rule = None
-    if match is None or rule is None:
+    rules = {str(rule): rule for rule in Rule}
+    said, colon, place = text.rpartition(":")
+    rule = rules.get(said) if colon else Rule.WORKDAYS
+    if rule is None or not place or place in rules:
         wrong = _(
             "%(text)r is no calendar: write one like 'workdays:CN', with one of the rules %(rules)s."
         )
-        raise ScheduleError(wrong % {"text": text, "rules": ", ".join(Rule)})
-    if not OWN.fullmatch(match[2]):
-        _published(match[2], ())
-    return rule, match[2]
+        raise ScheduleError(wrong % {"text": text, "rules": ", ".join(rules)})
+    if not OWN.fullmatch(place):
+        _published(place, ())
+    return rule, place
 
 
 def year_of(place: str, year: int) -> Year:

@@ -10,6 +10,7 @@ from typing import Any
 
 from scheduler_app import conf, rests
 from scheduler_app.calendars import Days
+from scheduler_app.declarations import JobDeclaration
 from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.rests import Rests
 from scheduler_app.states import DstFold, DstGap, JobState
@@ -18,7 +19,7 @@ from scheduler_app.timetable import Schedule
 NO_EPOCH = 0
 
 
-def definition_of(job: ScheduledJob) -> dict[str, Any]:
+def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
     """What decides a job's slots, as an epoch keeps it."""
     return {
         "cron": job.cron,
