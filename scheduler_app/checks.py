@@ -11,10 +11,11 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from scheduler_app import conf
+from scheduler_app import calendar_days, conf, jobfile, verify_schedule
+from scheduler_app.errors import JobFileError
 from scheduler_app.texts import cut_line, storable
 
 TAG = "vigil"
@@ -53,6 +54,21 @@ def check_deployment(**_: object) -> list[CheckMessage]:
         hint = "Set METRICS_TOKEN to a long random text, and the same one in Prometheus."
         found.append(Warning(text, hint=hint, id="vigil_scheduler.W002"))
     return found
+
+
+@register(TAG, deploy=True)
+def check_calendars(**_: object) -> list[CheckMessage]:
+    """Of the calendars that the job file names; `verify_jobs` has those of the database as well."""
+    try:
+        jobs = jobfile.load(conf.get().JOB_FILE).jobs
+    except JobFileError:  # told by whoever reads the file
+        return []
+    try:
+        days = calendar_days.entered_for(job.calendar for job in jobs)
+    except DatabaseError:  # there may be none yet
+        days = {}
+    doubts = verify_schedule.calendar_findings(jobs, timezone.now(), days)
+    return [Warning(one.text, hint=one.hint, id="vigil_scheduler.W003") for one in doubts]
 
 
 def _executor_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:

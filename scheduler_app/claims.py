@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from scheduler_app import bulk, catchup, conf, epochs, gates, ledger
+from scheduler_app import bulk, calendar_days, catchup, conf, epochs, gates, jitter, ledger, skips
 from scheduler_app.assignments import Assignment
+from scheduler_app.calendars import Days
 from scheduler_app.clock import db_now
 from scheduler_app.errors import NodeGoneError
 from scheduler_app.models import JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.states import NodeState, Reason, RunState, RunTrigger
-from scheduler_app.timetable import Schedule
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger(__name__)
@@ -91,35 +91,49 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
     jobs = ScheduledJob.objects.filter(pk__in=bulk.among([row.job_id for row in due]))
     policies = {row[0]: _Policy(*row) for row in jobs.values_list(*_Policy._fields)}
     epochs_due = ScheduleEpoch.objects.filter(pk__in=bulk.among([row.epoch for row in due]))
-    spans = {pk: rest for pk, *rest in epochs_due.values_list("pk", "definition", "opened_at")}
+    columns = ("pk", "definition", "opened_at")
+    spans = {pk: (wanted, begin) for pk, wanted, begin in epochs_due.values_list(*columns)}
+    days = calendar_days.entered_for(wanted.get("calendar", "") for wanted, _ in spans.values())
     queued: list[dict[str, Any]] = []
     final: list[JobRun] = []
+    rested: list[JobRun] = []
     cursors = []
     for row in due:
         assert row.next_run_time is not None
         policy = policies[row.job_id]
         try:
-            plan = _plan(policy, epochs.schedule_of(*spans[row.epoch]), row.next_run_time, now)
+            plan = _plan(policy, *spans[row.epoch], days, row.next_run_time, now)
         except Exception as error:  # noqa: BLE001 - one job's schedule may stop nobody else's
             final.append(_broken(row, now, error))
             continue
         queued += [_queued(policy, row.epoch, slot, now) for slot in plan.run]
-        final += [_passed(row, part, now) for part in plan.passed]
+        for part in plan.passed:
+            (rested if part.state == RunState.SKIPPED else final).append(_passed(row, part, now))
         cursors.append({"job_id": row.job_id, "next_run_time": plan.following})
+    if rested:
+        skips.insert(rested, {row.epoch: row.next_run_time for row in due})
     bulk.insert(JobRun, queued)
     ledger.insert_final(final)
     bulk.update_each(Timetable, cursors, match=("job_id",), values=("next_run_time",))
     return len(queued)
 
 
-def _plan(policy: _Policy, schedule: Schedule, cursor: datetime, now: datetime) -> catchup.Plan:
+def _plan(
+    policy: _Policy,
+    definition: dict[str, Any],
+    opened_at: datetime,
+    days: Days,
+    cursor: datetime,
+    now: datetime,
+) -> catchup.Plan:
     return catchup.plan(
-        schedule,
+        epochs.schedule_of(definition, opened_at),
         cursor,
         now,
         catchup.Policy(
             on_missed=policy.on_missed, grace_s=policy.grace_s, max_catch_up=policy.max_catch_up
         ),
+        epochs.rests_of(definition, days),
     )
 
 
@@ -131,7 +145,7 @@ def _queued(policy: _Policy, epoch: int, slot: datetime, now: datetime) -> dict[
         "slot": slot,
         "state": RunState.QUEUED,
         "queue": policy.queue,
-        "ready_at": slot,
+        "ready_at": jitter.start_of(policy.id, slot, policy.jitter_s),
         "queued_at": now,
     }
 
@@ -149,8 +163,7 @@ def _passed(row: Cursor, part: catchup.Passed, now: datetime) -> JobRun:
         ready_at=part.first,
         queued_at=now,
         finished_at=now,
-        error=f"{part.count} slot(s) from {part.first:%Y-%m-%d %H:%M:%S} to "
-        f"{part.last:%Y-%m-%d %H:%M:%S} UTC were found too late and did not run.",
+        error=catchup.text_of(part),
     )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from scheduler_app import conf
+from scheduler_app import conf, rests
+from scheduler_app.calendars import Days
+from scheduler_app.declarations import JobDeclaration
 from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.rests import Rests
 from scheduler_app.states import DstFold, DstGap, JobState
 from scheduler_app.timetable import Schedule
 
 NO_EPOCH = 0
 
 
-def definition_of(job: ScheduledJob) -> dict[str, Any]:
+def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
     """What decides a job's slots, as an epoch keeps it."""
     return {
         "cron": job.cron,
@@ -24,6 +27,7 @@ def definition_of(job: ScheduledJob) -> dict[str, Any]:
         "gap": job.dst_gap,
         "fold": job.dst_fold,
         "calendar": job.calendar,
+        "blackouts": job.blackouts,
     }
 
 
@@ -36,6 +40,13 @@ def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
         gap=DstGap(definition["gap"]),
         fold=DstFold(definition["fold"]),
     )
+
+
+def rests_of(definition: dict[str, Any], days: Days) -> Rests | None:
+    """Which of the slots do not run, None where all do; `days` as of `calendar_days`. Raises ScheduleError."""
+    if not definition["calendar"] and not definition["blackouts"]:
+        return None
+    return rests.of(definition["timezone"], definition["calendar"], definition["blackouts"], days)
 
 
 def is_on(job: ScheduledJob) -> bool:

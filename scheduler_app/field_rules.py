@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import timetable, zones
+from scheduler_app import blackouts, calendars, timetable, zones
 from scheduler_app.errors import ScheduleError
 
 TAG = re.compile(r"[\w.-]{1,50}")
@@ -140,6 +140,34 @@ def zone(value: Any) -> str:
         hint = _("Write a name like 'Asia/Shanghai', or leave it out for the site's zone.")
         raise FieldError(_("is no time zone"), hint)
     return ZoneInfo(value).key
+
+
+def calendar(value: Any) -> str:
+    if not isinstance(value, str):
+        raise FieldError(_("has to be text"), _("Write it in quotes."))
+    if value == "":
+        return ""
+    return _canonical(value, calendars.canonical, _("is no calendar"), longest=100)
+
+
+def windows(value: Any) -> list[str]:
+    texts = json_value(list, "list")(value)
+    if any(not isinstance(text, str) for text in texts):
+        problem = _("has a window that is no text")
+        raise FieldError(problem, _("Write texts like 'Sat,Sun' or '22:00-06:00'."))
+    problem = _("has an entry that is no window")
+    found = [_canonical(text, blackouts.canonical, problem, longest=200) for text in texts]
+    return list(dict.fromkeys(found))
+
+
+def _canonical(value: str, form: Callable[[str], str], problem: str, *, longest: int) -> str:
+    _refuse_unstorable(value)
+    if len(value) > longest:
+        raise _too_long(value, longest)
+    try:
+        return form(value)
+    except ScheduleError as error:
+        raise FieldError(problem, str(error)) from None
 
 
 def json_value(kind: type, word: str) -> Callable[[Any], Any]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import callables, declarations, epochs, mirror
+from scheduler_app import callables, declarations, epochs, mirror, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import CallableError, ForbiddenCallableError, ParameterError
 from scheduler_app.models import ScheduledJob
 from scheduler_app.texts import cut_line
-from scheduler_app.upcoming import NEXT_TIMES
 
 PREVIEW = "_preview"
 EMPTY: dict[str, Any] = {
@@ -51,6 +50,10 @@ class ScheduledJobForm(JobModelForm):
     class Meta:
         model = ScheduledJob
         fields = mirror.EDITABLE
+        help_texts: ClassVar = {
+            "calendar": _("A rule and a place, like “workdays:CN” or “not-holidays:DE-BY”."),
+            "blackouts": _("A list, like [“Sat,Sun”, “22:00-06:00”]: no slot in these runs."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,8 +80,7 @@ class ScheduledJobForm(JobModelForm):
         if not self.is_preview or self.errors or not self.cleaned_data["enabled"]:
             return []
         now = db_now()
-        schedule = epochs.schedule_of(epochs.definition_of(self.instance), now)
-        return schedule.next_times(now, NEXT_TIMES)
+        return upcoming.times_of(epochs.definition_of(self.instance), now, now)
 
     def clean(self) -> dict[str, Any]:
         super().clean()

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
+from scheduler_app import calendar_days, upcoming
 from scheduler_app.histogram import percentile
 from scheduler_app.models import DurationTally, JobRun, LastRun, RunTally, ScheduledJob, Timetable
 from scheduler_app.models.tallies import ALL_TIME
@@ -98,11 +99,13 @@ def job_lines(now: datetime, jobs: QuerySet[ScheduledJob] | None = None) -> list
     counted = figures(now, ids)
     last = LastRun.objects.in_bulk(ids)
     due = dict(Timetable.objects.filter(pk__in=ids).values_list("pk", "next_run_time"))
+    days = calendar_days.entered_for(job.calendar for job in rows)
+    runs_at = upcoming.next_runs(rows, due, days)
     running = running_by_job()
     return [
         JobLine(
             job=job,
-            next_run_at=due.get(job.pk),
+            next_run_at=runs_at.get(job.pk),
             last=last.get(job.pk),
             running=running[job.pk],
             figures=counted.get(job.pk) or JobFigures(),

@@ -8,22 +8,25 @@ fields are restricted either may match, as in Debian's cron. cronsim's `L` (last
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from django.utils.translation import gettext as _
 
+from scheduler_app import wall_clock
 from scheduler_app.errors import ScheduleError
 from scheduler_app.states import DstFold, DstGap
+from scheduler_app.wall_clock import DAY, INSTANT, zone_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
-INSTANT = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
 NEVER_AFTER = datetime(2200, 1, 1, tzinfo=UTC)
 
 UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -138,7 +141,7 @@ class Schedule:
             text = _("%(text)r is not canonical: write %(canonical)r.")
             facts = {"text": self.expression, "canonical": self.canonical}
             raise ScheduleError(text % facts)
-        _zone(self.zone)
+        zone_of(self.zone)
 
     @property
     def canonical(self) -> str:
@@ -155,7 +158,7 @@ class Schedule:
         if self.expression.startswith("at "):
             only = self._only()
             return only if only > moment else None
-        return _next_cron(self.expression, _zone(self.zone), self.gap, self.fold, moment)
+        return _next_cron(self, moment)
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """The slots in (after, until], ascending."""
@@ -205,7 +208,7 @@ class Schedule:
         moment = _moment(self.expression.removeprefix("at "))
         if moment.tzinfo:
             return moment.astimezone(UTC)
-        return _instants(moment, _zone(self.zone), DstGap.RUN_AFTER, DstFold.ONCE)[0]
+        return wall_clock.instants(moment, zone_of(self.zone), DstGap.RUN_AFTER, DstFold.ONCE)[0]
 
 
 @lru_cache(maxsize=65_536)
@@ -213,111 +216,95 @@ def _cached_canonical(expression: str) -> str:
     return canonical(expression)
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        text = _("%(name)r is no time zone: write a name like 'Asia/Shanghai' or 'UTC'.")
-        raise ScheduleError(text % {"name": name}) from None
+def _local_times(cron: str, after: datetime) -> CronSim:
+    """The local times that match `cron`, later than `after`; endless."""
+    times = copy(_parsed(cron))
+    times.dt = after.replace(microsecond=0)
+    return times
 
 
+@lru_cache(maxsize=65_536)
+def _parsed(cron: str) -> CronSim:
+    return CronSim(cron, datetime(2024, 1, 1))  # noqa: DTZ001 - local time is meant
+
+
+@lru_cache(maxsize=65_536)
 def _is_fixed(cron: str) -> bool:
     """Whether minute and hour are given: a time of day, to which the DST policies apply.
 
-    All other expressions go on by elapsed time, as in Debian's cron.
+    All other expressions go on by elapsed time, as in Debian's cron: whenever the clocks show a time that matches.
     """
     minute, hour, *_days = cron.split()
     return not minute.startswith("*") and not hour.startswith("*")
 
 
-def _next_cron(
-    cron: str, zone: ZoneInfo, gap: DstGap, fold: DstFold, moment: datetime
-) -> datetime | None:
+def _next_cron(schedule: Schedule, moment: datetime) -> datetime | None:
+    zone = zone_of(schedule.zone)
+    here = moment.astimezone(zone)
     try:
-        if not _is_fixed(cron):
-            return next(CronSim(cron, moment.astimezone(zone))).astimezone(UTC)
-        here = moment.astimezone(zone)
-        slot = next(CronSim(cron, here.replace(tzinfo=None, fold=0)))
-        if _is_smooth(zone, moment - DAY, slot):
-            return (slot - (here.utcoffset() or timedelta())).replace(tzinfo=UTC)
-        return _next_near_transition(cron, zone, gap, fold, moment)
+        local = next(_local_times(schedule.expression, here.replace(tzinfo=None, fold=0)))
+        if wall_clock.is_smooth(zone, moment, local):
+            return (local - (here.utcoffset() or timedelta())).replace(tzinfo=UTC)
+        return _next_near_change(schedule, zone, moment)
     except StopIteration:
         return None
 
 
-def _is_smooth(zone: ZoneInfo, begin: datetime, slot: datetime) -> bool:
-    """Whether one offset holds at `begin`, a day later and at the local time `slot` (which is then unique)."""
-    offset = begin.astimezone(zone).utcoffset()
-    return (
-        offset
-        == (begin + DAY).astimezone(zone).utcoffset()
-        == slot.replace(tzinfo=zone).utcoffset()
-        == slot.replace(tzinfo=zone, fold=1).utcoffset()
-    )
-
-
-def _next_near_transition(
-    cron: str, zone: ZoneInfo, gap: DstGap, fold: DstFold, moment: datetime
-) -> datetime:
-    """Enumerates local times from a day before `moment`, so that both sides of a fold are seen."""
-    begin = (moment - DAY).astimezone(zone).replace(tzinfo=None, fold=0)
+def _next_near_change(schedule: Schedule, zone: ZoneInfo, moment: datetime) -> datetime:
+    """Goes through local times from the least that is still to come, so that both sides of a fold are seen."""
+    least, _most = wall_clock.locals_between(moment, moment + DAY, zone)
     later: list[datetime] = []
-    for local in CronSim(cron, begin):
-        instants = _instants(local, zone, gap, fold)
-        later += [instant for instant in instants if instant > moment]
-        if instants and instants[0] > moment:
+    for local in _local_times(schedule.expression, least):
+        found = _instants(schedule, local, zone)
+        later += [instant for instant in found if instant > moment]
+        if found and found[0] > moment:
             break
     return min(later)
 
 
-def _instants(local: datetime, zone: ZoneInfo, gap: DstGap, fold: DstFold) -> list[datetime]:
-    """The instants of a local time: one, by the policies none or two, ascending."""
-    first, second = (local.replace(tzinfo=zone, fold=side).astimezone(UTC) for side in (0, 1))
-    if first == second:
-        return [first]
-    if first < second:
-        return [first, second] if fold == DstFold.TWICE else [first]
-    return [] if gap == DstGap.SKIP else [_end_of_gap(local, zone, second, first)]
-
-
-def _end_of_gap(local: datetime, zone: ZoneInfo, low: datetime, high: datetime) -> datetime:
-    """The instant of the transition: where the offset changes between `low` and `high`."""
-    before = low.astimezone(zone).utcoffset()
-    while high - low > INSTANT:
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
-        else:
-            high = middle
-    return high
+def _instants(schedule: Schedule, local: datetime, zone: ZoneInfo) -> list[datetime]:
+    if _is_fixed(schedule.expression):
+        return wall_clock.instants(local, zone, schedule.gap, schedule.fold)
+    return wall_clock.instants(local, zone, DstGap.SKIP, DstFold.TWICE)
 
 
 def _count_cron(schedule: Schedule, after: datetime, until: datetime) -> int:
-    zone = _zone(schedule.zone)
-    sim = CronSim(schedule.expression, datetime(2024, 1, 1))  # noqa: DTZ001 - only its fields are used
-    a_day = len(sim.minutes) * len(sim.hours)
+    zone = zone_of(schedule.zone)
     total, begin = 0, after
     while begin < until:
-        day = (begin + INSTANT).astimezone(zone).date()
-        end = min(_midnight(day + DAY, zone), until)
-        if _is_plain_day(day, zone) and (begin, end) == _whole(day, zone):
-            total += a_day if sim.match_day(day) else 0
+        day = wall_clock.local_of(begin + INSTANT, zone).date()
+        end = min(wall_clock.end_of_day(begin, zone), until)
+        if wall_clock.is_plain_day(day, zone):
+            total += _count_plain(schedule.expression, day, begin, end, zone)
         else:
-            total += sum(1 for _slot in schedule.between(begin, end))
+            total += _count_near_change(schedule, begin, end, zone)
         begin = end
     return total
 
 
-def _whole(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    return _midnight(day, zone), _midnight(day + DAY, zone)
+def _count_plain(cron: str, day: date, begin: datetime, end: datetime, zone: ZoneInfo) -> int:
+    """How many slots lie in (begin, end], a part of `day`, by looking into the sorted times of a day."""
+    if not _parsed(cron).match_day(day) or day.month not in _parsed(cron).months:
+        return 0
+    midnight = datetime.combine(day, time(), zone).astimezone(UTC)
+    times = _minutes_of_day(*cron.split()[:2])
+    ends = ((moment - midnight) / MINUTE for moment in (begin, end))
+    before, until = (bisect_right(times, minutes) for minutes in ends)
+    return until - before
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The last instant before `day` begins, so that (midnight, next midnight] is the day."""
-    return datetime.combine(day, time(), zone).astimezone(UTC) - INSTANT
+@lru_cache(maxsize=128)
+def _minutes_of_day(minute: str, hour: str) -> list[int]:
+    parsed = _parsed(f"{minute} {hour} * * *")
+    return [
+        60 * hour + minute for hour in sorted(parsed.hours) for minute in sorted(parsed.minutes)
+    ]
 
 
-def _is_plain_day(day: date, zone: ZoneInfo) -> bool:
-    """No transition from the day before until the day after."""
-    days = (day - DAY, day, day + DAY, day + 2 * DAY)
-    return len({datetime.combine(each, time(), zone).utcoffset() for each in days}) == 1
+def _count_near_change(schedule: Schedule, begin: datetime, end: datetime, zone: ZoneInfo) -> int:
+    """How many slots lie in (begin, end], by one pass through the local times between the two."""
+    least, most = wall_clock.locals_between(begin, end, zone)
+    found: set[datetime] = set()
+    for local in takewhile(lambda local: local <= most, _local_times(schedule.expression, least)):
+        found.update(_instants(schedule, local, zone))
+    return sum(1 for instant in found if begin < instant <= end)

@@ -8,7 +8,16 @@ from functools import cache
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import callables, conf, jobfile, verify_live
+from scheduler_app import (
+    calendar_days,
+    callables,
+    conf,
+    epochs,
+    jobfile,
+    upcoming,
+    verify_live,
+    verify_schedule,
+)
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.errors import (
     CallableError,
@@ -16,13 +25,10 @@ from scheduler_app.errors import (
     ParameterError,
     ScheduleError,
 )
-from scheduler_app.models import ScheduledJob
-from scheduler_app.states import DstFold, DstGap, OnLost, Overlap
 from scheduler_app.texts import storable
-from scheduler_app.timetable import Schedule
 from scheduler_app.verify_report import CheckedJob, Finding, Report
+from scheduler_app.verify_schedule import Job
 
-Job = JobDeclaration | ScheduledJob
 OwnerCheck = Callable[[str], str]
 """Returns why nobody is told by this owner; "" when somebody is."""
 Check = Callable[[datetime], Iterable[Finding]]
@@ -50,20 +56,27 @@ def verify(now: datetime, *, offline: bool = False) -> Report:
     file = jobfile.load(conf.get().JOB_FILE)
     report = Report(checked_at=now, job_file=file.module, digest=file.digest, offline=offline)
     live = None if offline else verify_live.look(file, now)
+    jobs: list[Job] = [live.jobs.get(one.id, one) if live else one for one in file.jobs]
+    days = calendar_days.entered_for(job.calendar for job in (*file.jobs, *jobs)) if live else {}
+    due = live.due if live else {job.id: _next_slot(job, now) for job in jobs}
+    runs_at = upcoming.next_runs(jobs, due, days)
     problems_of = cache(_no_problems if offline else _problems_of)  # asks once for each owner
-    for declared in file.jobs:
-        job = live.jobs.get(declared.id, declared) if live else declared
+    for declared, job in zip(file.jobs, jobs, strict=True):
         forms = (declared,) if job is declared else (declared, job)
         report.find(one for form in forms for one in _call_findings(declared, form))
-        report.find(one for form in forms for one in _schedule_findings(form))
+        report.find(one for form in forms for one in verify_schedule.findings(form, now, days))
         report.find(one for form in forms for one in _owner_findings(form, problems_of(form.owner)))
         report.note(_notes(job))
-        report.jobs.append(_checked(job, live, now))
-    if live:
-        report.find(verify_live.findings(live))
-        report.note(verify_live.notes(live))
-        for check in _checks.values():
-            report.find(check(now))
+        report.jobs.append(_checked(job, runs_at.get(job.id)))
+    doubts = verify_schedule.calendar_findings(jobs, now, days)
+    if live is None:  # days that somebody entered are not seen
+        report.note(doubts)
+        return report
+    report.find(doubts)
+    report.find(verify_live.findings(live))
+    report.note(verify_live.notes(live))
+    for check in _checks.values():
+        report.find(check(now))
     return report
 
 
@@ -78,14 +91,6 @@ def _call_findings(declared: JobDeclaration, job: Job) -> Iterator[Finding]:
     except ParameterError as error:
         hint = _("Give args and kwargs as the function takes them.")
         yield Finding(kind="signature", job=declared.id, text=storable(str(error), 2000), hint=hint)
-
-
-def _schedule_findings(job: Job) -> Iterator[Finding]:
-    try:
-        _schedule_of(job, None)
-    except ScheduleError as error:
-        hint = _("Correct cron and timezone, or TIME_ZONE of the site.")
-        yield Finding(kind="schedule", job=job.id, text=storable(str(error), 2000), hint=hint)
 
 
 def _owner_findings(job: Job, problems: Iterable[str]) -> Iterator[Finding]:
@@ -104,10 +109,6 @@ def _no_problems(owner: str) -> list[str]:
 
 def _notes(job: Job) -> Iterator[Finding]:
     waiting = {
-        "calendar": job.calendar != "",
-        "overlap": job.overlap in (Overlap.QUEUE_ONE, Overlap.REPLACE),
-        "max_retries": job.max_retries > 0,
-        "on_lost": job.on_lost == OnLost.RETRY,
         "queue": job.queue != "default",
         "expected_s": job.expected_s is not None,
     }
@@ -116,7 +117,15 @@ def _notes(job: Job) -> Iterator[Finding]:
         yield Finding(kind="field", job=job.id, text=text)
 
 
-def _checked(job: Job, live: verify_live.Live | None, now: datetime) -> CheckedJob:
+def _next_slot(job: Job, now: datetime) -> datetime | None:
+    try:
+        schedule = epochs.schedule_of(epochs.definition_of(job), now)
+    except ScheduleError:
+        return None
+    return schedule.next_after(now) if job.enabled else None
+
+
+def _checked(job: Job, next_run_at: datetime | None) -> CheckedJob:
     return CheckedJob(
         id=job.id,
         name=job.name,
@@ -124,22 +133,5 @@ def _checked(job: Job, live: verify_live.Live | None, now: datetime) -> CheckedJ
         cron=job.cron,
         timezone=job.timezone or conf.site_time_zone(),
         enabled=job.enabled,
-        next_run_at=live.due.get(job.id) if live else _next_run(job, now),
-    )
-
-
-def _next_run(job: Job, now: datetime) -> datetime | None:
-    try:
-        return _schedule_of(job, now).next_after(now) if job.enabled else None
-    except ScheduleError:
-        return None
-
-
-def _schedule_of(job: Job, anchor: datetime | None) -> Schedule:
-    return Schedule(
-        expression=job.cron,
-        zone=job.timezone or conf.site_time_zone(),
-        anchor=anchor,
-        gap=DstGap(job.dst_gap),
-        fold=DstFold(job.dst_fold),
+        next_run_at=next_run_at,
     )

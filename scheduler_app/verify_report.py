@@ -24,7 +24,7 @@ ENTRY = re.compile(r"^- \d{4}-\d\d-\d\d ", re.MULTILINE)
 class Finding:
     """One thing that is not as it should be, or (among the notes) that is good to know.
 
-    `kind` groups what has one cause: callable, signature, schedule, owner, registration, timetable, node, worker, ...
+    `kind` groups what has one cause: callable, signature, schedule, owner, calendar, registration, timetable, node, ...
     """
 
     kind: str

@@ -20,7 +20,7 @@ from scheduler_app.pages.reader import action, is_refresh, page
 DECLARED = (
     "module", "callable", "owner", "category", "timezone", "args", "kwargs", "timeout_s", "overlap",
     "max_instances", "on_missed", "max_catch_up", "grace_s", "max_retries", "on_lost", "severity",
-    "expected_s", "queue", "calendar", "tags",
+    "expected_s", "queue", "calendar", "blackouts", "jitter_s", "tags",
 )  # fmt: skip
 ROWS = 10
 """The chart shows all of the recent runs, the table below it so many."""

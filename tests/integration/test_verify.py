@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from django.utils import translation
 from scheduler_app import documents, jobfile, mirror, verify
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
-from scheduler_app.models import JobRun, Node, ScheduledJob, Timetable
+from scheduler_app.models import CalendarDay, JobRun, Node, ScheduledJob, Timetable
 from scheduler_app.states import JobState
 from scheduler_app.verify_report import LOG_HEADER, Finding, Report, keep, markdown
 from tests import environment
@@ -254,8 +254,7 @@ def test_jobs_of_another_file_are_a_note(healthy):
 @pytest.mark.parametrize(
     "field",
     [
-        {"calendar": "cn"}, {"overlap": "replace"}, {"max_retries": 2},
-        {"on_lost": "retry"}, {"queue": "slow"}, {"expected_s": 5},
+        {"queue": "slow"}, {"expected_s": 5},
     ],
 )  # fmt: skip
 def test_field_that_is_not_acted_upon_is_a_note(job_file, field):
@@ -362,3 +361,91 @@ def test_the_report_speaks_the_language_in_force_and_its_json_does_not(healthy):
         assert "是" in said
         assert "否" in said
     assert json.loads(data)["jobs"][0]["enabled"] is True
+
+
+UNPUBLISHED = datetime(2089, 12, 1, tzinfo=UTC)
+
+
+def doubts(report: Report) -> list[str]:
+    return [one.text for one in (*report.findings, *report.notes) if one.kind == "calendar"]
+
+
+def test_year_of_a_calendar_that_is_not_published_is_found_once_for_all_its_jobs(job_file):
+    file = job_file(
+        declaration("a", calendar="CN"), declaration("b", calendar="workdays:CN"), declaration("c")
+    )
+    mirror.sync(file)
+    report = verify.verify(UNPUBLISHED)
+    (text, later) = doubts(report)
+    assert text.startswith("workdays:CN: the days off of 2089 are not known")
+    assert text.endswith("Its jobs: a, b.")
+    assert "2090" in later
+    assert "calendar" in {one.kind for one in report.findings}
+
+
+def test_day_that_was_entered_settles_its_year(job_file):
+    mirror.sync(job_file(declaration("a", calendar="CN")))
+    for year in (2089, 2090):
+        CalendarDay.objects.create(calendar="CN", day=date(year, 2, 14), is_open=True)
+    assert doubts(verify.verify(UNPUBLISHED)) == []
+
+
+def test_offline_a_year_that_is_not_published_is_a_note(job_file):
+    job_file(declaration("a", calendar="CN"))
+    report = verify.verify(UNPUBLISHED, offline=True)
+    assert report.ok
+    assert len(doubts(report)) == 2
+
+
+def test_calendar_of_ones_own_without_a_day_is_found(job_file):
+    mirror.sync(job_file(declaration("a", calendar="acme")))
+    assert doubts(verify.verify(db_now())) == [
+        "workdays:acme: no day was entered for it. Its jobs: a."
+    ]
+    CalendarDay.objects.create(calendar="acme", day=date(2026, 12, 1), is_open=False)
+    assert doubts(verify.verify(db_now())) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"cron": "0 9 * * SAT", "calendar": "workdays:acme"}, True),
+        ({"cron": "0 9 * * *", "blackouts": ["00:00-12:00"]}, True),
+        ({"cron": "0 9 * * *", "calendar": "workdays:acme", "blackouts": ["08:00-09:01"]}, True),
+        ({"cron": "0 9 * * FRI", "calendar": "workdays:acme"}, False),
+        ({"cron": "at 2020-01-01T10:00:00", "blackouts": ["00:00-12:00"]}, False),
+    ],
+)
+def test_job_that_rests_in_all_of_its_slots_is_found(job_file, fields, found):
+    job_file(declaration("a", **fields))
+    report = verify.verify(db_now(), offline=True)
+    assert ("It rests in all of its slots." in [one.text for one in report.findings]) is found
+    if found:
+        assert report.jobs[0].next_run_at is None
+
+
+@pytest.mark.parametrize(
+    ("cron", "jitter_s", "found"),
+    [
+        ("every 60 s", 60, True),
+        ("every 60 s", 59, False),
+        ("*/5 * * * *", 300, True),
+        ("*/5 * * * *", 0, False),
+        ("0,1 3 * * *", 90, True),
+        ("at 2020-01-01T10:00:00", 90, False),
+    ],
+)
+def test_jitter_as_long_as_the_interval_is_found(job_file, cron, jitter_s, found):
+    job_file(declaration("a", cron=cron, jitter_s=jitter_s))
+    findings = verify.verify(db_now(), offline=True).findings
+    assert [one.text.startswith("jitter_s is") for one in findings] == [True] * found
+
+
+def test_next_run_of_a_job_is_the_next_slot_in_which_it_does_not_rest(job_file):
+    saturday = datetime(2026, 11, 21, 5, tzinfo=UTC)
+    file = job_file(declaration("a", cron="0 9 * * *", timezone="UTC", calendar="workdays:CN"))
+    monday = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert verify.verify(saturday, offline=True).jobs[0].next_run_at == monday
+    mirror.sync(file)
+    Timetable.objects.update(next_run_time=saturday.replace(hour=9))
+    assert verify.verify(saturday).jobs[0].next_run_at == monday

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler_app.catchup import Policy, plan
-from scheduler_app.states import Reason
+from scheduler_app import rests
+from scheduler_app.catchup import Plan, Policy, plan
+from scheduler_app.states import Reason, RunState
 from scheduler_app.timetable import Schedule
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,3 +96,138 @@ def test_every_slot_is_planned_exactly_once(schedule, late_min, policy):
     assert sorted(planned) == slots
     assert found.following == schedule.next_after(now)
     assert len(found.run) <= policy.most
+
+
+def weekends_off(local: datetime) -> Reason:
+    return Reason.CALENDAR if local.weekday() >= 5 else Reason.NONE
+
+
+def made_up(local: datetime) -> Reason:
+    """Works on Saturday 2026-10-24 and not on the Tuesday behind it; at night and at lunch it does not start."""
+    works = {date(2026, 10, 24): True, date(2026, 10, 27): False}
+    if not works.get(local.date(), local.weekday() < 5):
+        return Reason.CALENDAR
+    night = local.hour >= 22 or local.hour < 6
+    lunch = local.weekday() < 5 and local.hour == 12
+    return Reason.BLACKOUT if night or lunch else Reason.NONE
+
+
+def in_the_fold(local: datetime) -> Reason:
+    return Reason.BLACKOUT if local.hour == 2 and local.minute >= 30 else Reason.NONE
+
+
+def never(local: datetime) -> Reason:
+    return Reason.BLACKOUT
+
+
+RESTS: list[tuple[str, tuple[str, ...], Callable[[datetime], Reason]]] = [
+    ("workdays:acme", (), weekends_off),
+    ("workdays:made-up", ("22:00-06:00", "Mon-Fri 12:00-13:00"), made_up),
+    ("", ("02:30-03:00",), in_the_fold),
+    ("", ("00:00-12:00", "12:00-24:00"), never),
+]
+DAYS = {"made-up": {date(2026, 10, 24): True, date(2026, 10, 27): False}}
+BERLIN = "Europe/Berlin"
+SCHEDULES = [
+    Schedule("* * * * *", BERLIN),
+    Schedule("*/15 * * * *", BERLIN),
+    Schedule("0 * * * *", BERLIN),
+    Schedule("30 2 * * *", BERLIN),
+    Schedule("0 9 * * SAT", BERLIN),
+    Schedule("every 37 min", BERLIN, anchor=BEGIN),
+    Schedule("at 2026-10-24T09:00:00", BERLIN),
+]
+
+
+def slots_by_reason(found: Plan, slots: list[datetime]) -> dict[datetime, Reason]:
+    """What the plan says of each slot, NONE for those that run. Fails where it says two things of one."""
+    said = dict.fromkeys(found.run, Reason.NONE)
+    assert len(said) == len(found.run)
+    for part in found.passed:
+        inside = [slot for slot in slots if part.first <= slot <= part.last]
+        assert (inside[0], inside[-1], len(inside)) == (part.first, part.last, part.count)
+        assert not said.keys() & set(inside)
+        said |= dict.fromkeys(inside, part.reason)
+    return said
+
+
+@given(
+    st.sampled_from(SCHEDULES),
+    st.sampled_from(RESTS),
+    st.integers(0, 7 * 1440),
+    st.integers(0, 5 * 1440),
+    policies,
+)
+def test_every_slot_of_a_job_that_rests_is_planned_exactly_once(
+    schedule, kind, begin_min, late_min, policy
+):
+    """Around the end of summer time in Berlin; what a slot is follows from its local time alone."""
+    calendar, windows, meant = kind
+    begin = datetime(2026, 10, 20, tzinfo=UTC) + timedelta(minutes=begin_min)
+    if (cursor := schedule.next_after(begin)) is None:
+        return
+    now = cursor + timedelta(minutes=late_min)
+    found = plan(schedule, cursor, now, policy, rests.of(BERLIN, calendar, windows, DAYS))
+    slots = [cursor, *schedule.between(cursor, now)]
+    said = slots_by_reason(found, slots)
+    assert sorted(said) == slots
+    zone = ZoneInfo(BERLIN)
+    for slot, reason in said.items():
+        wanted = meant(slot.astimezone(zone))
+        assert reason == wanted or (not wanted and reason in (Reason.GRACE, Reason.CATCH_UP))
+    late = [slot for slot in said if said[slot] == Reason.GRACE]
+    fresh = [slot for slot in said if said[slot] in (Reason.CATCH_UP, Reason.NONE)]
+    assert max(late, default=begin) < min(fresh, default=now + timedelta(1))
+    left_out = [slot for slot in said if said[slot] == Reason.CATCH_UP]
+    assert max(left_out, default=begin) < min(found.run, default=now + timedelta(1))
+    assert len(found.run) == min(policy.most, len(fresh))
+    assert [part.state for part in found.passed] == [
+        RunState.SKIPPED if part.reason in (Reason.CALENDAR, Reason.BLACKOUT) else RunState.MISSED
+        for part in found.passed
+    ]
+    assert found.following == schedule.next_after(now)
+    assert_no_neighbours_alike(found, slots)
+
+
+def assert_no_neighbours_alike(found: Plan, slots: list[datetime]) -> None:
+    for one, other in zip(found.passed, found.passed[1:], strict=False):
+        between = [slot for slot in slots if one.last < slot < other.first]
+        assert one.reason != other.reason or between
+
+
+def test_slots_without_a_run_between_two_rests_do_not_part_them():
+    """Two nights with a blackout, and an hourly job that runs on no day in between."""
+    schedule = Schedule("0 0-4 * * *")
+    job = rests.of("UTC", "", ("22:00-06:00",), {})
+    found = plan(schedule, BEGIN, BEGIN + timedelta(days=2, hours=5), Policy(), job)
+    (part,) = found.passed
+    assert (part.reason, part.count) == (Reason.BLACKOUT, 15)
+
+
+def test_rest_is_no_reason_to_catch_up_and_the_last_slot_before_it_is():
+    """A weekend without a scheduler, until Sunday noon."""
+    friday = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
+    job = rests.of("UTC", "workdays:acme", (), {})
+    now = friday + timedelta(hours=37)
+    found = plan(HOURLY, friday, now, Policy(grace_s=2 * 86_400), job)
+    assert found.run == (friday,)
+    (part,) = found.passed
+    assert (part.reason, part.count) == (Reason.CALENDAR, 37)
+
+
+@pytest.mark.parametrize("cron", ["* * * * *", "every 1 s"])
+@pytest.mark.parametrize("windows", [(), ("22:00-06:00", "Mon-Fri 12:00-13:00")])
+def test_month_of_a_job_that_rests_is_counted_by_the_day(cron, windows):
+    """An enumeration of its 43,200 minutes or 2.6 million seconds would take longer by far."""
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    schedule = Schedule(cron, "UTC", anchor=begin)
+    job = rests.of("UTC", "workdays:CN", windows, {})
+    cursor = schedule.next_after(begin)
+    started_s = perf_counter()
+    found = plan(schedule, cursor, begin + timedelta(days=30), Policy(), job)
+    assert perf_counter() - started_s < 1
+    total = sum(part.count for part in found.passed) + len(found.run)
+    assert total == (43_200 if cron == "* * * * *" else 2_592_000)
+    ran_or_late = total - sum(part.count for part in found.passed if part.state == RunState.SKIPPED)
+    minutes_a_day = 1440 if not windows else 15 * 60
+    assert abs(ran_or_late * (1 if "*" in cron else 1 / 60) - 21 * minutes_a_day) < 2

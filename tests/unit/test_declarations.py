@@ -27,6 +27,10 @@ FAULTS = [
     ("category", "x" * 101, "101 characters"),
     ("description", "x" * 5001, "5001 characters"),
     ("calendar", "x" * 101, "101 characters"),
+    *(
+        ("calendar", value, "no calendar")
+        for value in ("cn", "ZZ", "weekends:CN", "workdays:", " ")
+    ),
     *(("module", value, "not allowed") for value in ("", "a..b", ".a", "a.", "a-b", "1a", None)),
     ("module", "m" * 201, "201 characters"),
     *(("callable", value, "not allowed") for value in ("", "a.b", "a()", "1a", "a\n", len)),
@@ -62,6 +66,10 @@ FAULTS = [
     *(("severity", value, "unknown") for value in ("", "error", "FATAL", None)),
     *(("jitter_s", value, "number of seconds") for value in (None, -1, "5")),
     *(("blackouts", value, "has to be a list") for value in ("a", None, {"a": 1})),
+    *(("blackouts", [value], "no text") for value in (5, None, ["Sat"])),
+    *(("blackouts", ["Sat", value], "no window") for value in ("", "noon", "22:00", "Mon-Sun")),
+    ("blackouts", ["Sat\0"], "NUL"),
+    ("blackouts", ["Sat," * 51], "204 characters"),
     *(("params_schema", value, "has to be a dict") for value in ("a", None, [])),
     *(("retry_on", value, "has to be a list") for value in ("a", None, {"a": 1})),
     *(("retry_on", [value], "no name of an exception") for value in ("a b", "", 5, None, "a.")),
@@ -93,6 +101,9 @@ def test_every_field_has_a_fault_in_the_table():
         ("cron", "every 60 s", "every 60 s"),
         ("cron", "@daily", "0 0 * * *"),
         ("timezone", "", ""),
+        ("calendar", "", ""),
+        ("calendar", "CN", "workdays:CN"),
+        ("blackouts", ("sat,sun", "22:00-6:00", "Sat,Sun"), ["Sat,Sun", "22:00-06:00"]),
         ("timezone", "Asia/Shanghai", "Asia/Shanghai"),
         ("args", (1, "a", None), [1, "a", None]),
         ("args", [("a", ("b",))], [["a", ["b"]]]),

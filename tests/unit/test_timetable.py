@@ -121,11 +121,12 @@ def test_one_off_is_over_afterwards():
 
 crons = st.sampled_from(
     ["* * * * *", "*/7 * * * *", "30 2 * * *", "0 */6 * * MON-FRI", "15 3 1,15 * *", "0 0 29 2 *",
-     "5 1-3 * * *", "59 23 L * *", "every 7 min"]
+     "5 1-3 * * *", "59 23 L * *", "0,30 2 * 3,10 *", "* 1-2 * * SUN", "every 7 min"]
 )  # fmt: skip
 zones = st.sampled_from(
-    ["UTC", "Asia/Shanghai", BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"]
-)
+    ["UTC", "Asia/Shanghai", BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata",
+     "America/Santiago", "America/Nuuk"]
+)  # fmt: skip
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 3 * 365 * 86_400).map(lambda seconds: BEGIN + timedelta(seconds=seconds))
 

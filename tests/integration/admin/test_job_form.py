@@ -71,6 +71,8 @@ def test_new_schedule_is_in_force_at_once(admin_client):
         ("cron", "61 * * * *", "is no schedule"),
         ("cron", "0 0 30 2 *", "is no schedule"),
         ("timezone", "Mars/Olympus", "is no time zone"),
+        ("calendar", "cn", "is no calendar"),
+        ("blackouts", '["noon"]', "has an entry that is no window"),
         ("owner", " ", "This field is required."),
         ("args", "{}", "has to be a list"),
         ("args", "[", "Enter a valid JSON."),
@@ -184,6 +186,20 @@ def test_preview_shows_the_next_runs_of_new_values_and_saves_nothing(admin_clien
     assert 'value="15 4 * * *"' in text_of(page)
     assert "errornote" not in text_of(page)
     assert ScheduledJob.objects.get().cron == "*/5 * * * *"
+
+
+def test_preview_leaves_out_slots_in_which_the_job_would_rest(admin_client):
+    make_job("nightly")
+    data = typed(
+        admin_client,
+        cron="0 4,12 * * *",
+        calendar="workdays:acme",
+        blackouts='["00:00-06:00"]',
+        _preview="Preview",
+    )
+    shown = admin_client.post(PAGE, data).context["preview"]
+    assert len(shown) == 5
+    assert all("12:00:00" in one and one[:3] not in ("Sat", "Sun") for one in shown)
 
 
 def test_preview_of_a_wrong_schedule_tells_the_error(admin_client):

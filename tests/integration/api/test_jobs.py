@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -82,6 +83,21 @@ def test_detail_shows_drift_and_next_times(plain):
     assert len(job["next_times"]) == 5
     assert all(moment.endswith("03:00:00Z") for moment in job["next_times"])
     assert job["definition"]["max_instances"] == 1
+
+
+def test_times_at_which_a_job_rests_are_not_among_the_next_ones(plain):
+    make_job(cron="0 3,15 * * *", calendar="days-off:acme", blackouts=["00:00-12:00"])
+    job = plain.get(f"{JOBS}/nightly").json()
+    days = [datetime.fromisoformat(moment) for moment in job["next_times"]]
+    assert len(days) == 5
+    assert {(day.weekday() >= 5, day.hour) for day in days} == {(True, 15)}
+    assert job["next_run_at"] == job["next_times"][0]
+
+
+def test_job_that_always_rests_has_no_next_times(plain):
+    make_job(blackouts=["00:00-12:00", "12:00-24:00"])
+    job = plain.get(f"{JOBS}/nightly").json()
+    assert (job["next_times"], job["next_run_at"]) == ([], None)
 
 
 def test_disabled_job_has_no_next_times(plain):
