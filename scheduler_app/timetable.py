@@ -295,21 +295,26 @@ def _end_of_gap(local: datetime, zone: ZoneInfo, low: datetime, high: datetime) 
 def _count_cron(schedule: Schedule, after: datetime, until: datetime) -> int:
     zone = _zone(schedule.zone)
     sim = CronSim(schedule.expression, datetime(2024, 1, 1))  # noqa: DTZ001 - only its fields are used
-    a_day = len(sim.minutes) * len(sim.hours)
     total, begin = 0, after
     while begin < until:
         day = (begin + INSTANT).astimezone(zone).date()
         end = min(_midnight(day + DAY, zone), until)
-        if _is_plain_day(day, zone) and (begin, end) == _whole(day, zone):
-            total += a_day if sim.match_day(day) else 0
-        else:
+        if not _is_plain_day(day, zone):
             total += sum(1 for _slot in schedule.between(begin, end))
+        elif sim.match_day(day):
+            total += _times_until(sim, day, end.astimezone(zone))
+            total -= _times_until(sim, day, begin.astimezone(zone))
         begin = end
     return total
 
 
-def _whole(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    return _midnight(day, zone), _midnight(day + DAY, zone)
+def _times_until(sim: CronSim, day: date, here: datetime) -> int:
+    """How many times of `day`, on which `sim` fires, are not after the local time `here` (or the day before)."""
+    if here.date() < day:
+        return 0
+    hours = sum(hour < here.hour for hour in sim.hours)
+    minutes = sum(minute <= here.minute for minute in sim.minutes)
+    return hours * len(sim.minutes) + (minutes if here.hour in sim.hours else 0)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
