@@ -18,7 +18,7 @@ from scheduler_app import epochs, mirror
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ScheduleError
 from scheduler_app.models import JobRun, ScheduleEpoch, Timetable
-from scheduler_app.states import Reason, SlotState
+from scheduler_app.states import Reason, RunState, SlotState
 from scheduler_app.timetable import EPOCH, INSTANT, NEVER_AFTER, Schedule
 
 CHUNK = 2000
@@ -29,6 +29,7 @@ COLUMNS = (
     "id", "slot", "slot_last", "slot_count", "attempt", "state", "reason", "ready_at", "started_at",
 )  # fmt: skip
 NO_MORE_TRIES = 2**31 - 1
+WORDS = {**dict(RunState.choices), **dict(SlotState.choices)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,15 @@ class SlotLine:
     """From the moment at which the first try should have started until it did."""
     is_expected: bool = True
     """False: a row for a time that is no slot of the job, or that another row has already."""
+
+    @property
+    def word(self) -> str:
+        """The state in the reader's language."""
+        return str(WORDS[self.state])
+
+    @property
+    def reason_word(self) -> str:
+        return str(Reason(self.reason).label)
 
     @property
     def is_wrong(self) -> bool:
@@ -86,6 +96,13 @@ def read(job_id: str, since: datetime, until: datetime) -> Iterator[SlotLine]:
     cursor = Timetable.objects.filter(pk=job_id).first()
     spans = list(_spans(job_id, cursor, after, last))
     return _walk(spans, _rows(job_id, after, last), after)
+
+
+def newest(job_id: str, since: datetime, rows: int) -> datetime:
+    """`since`, or later where a job has more than so many rows from then on."""
+    slots = JobRun.objects.filter(job_id=job_id, epoch__isnull=False, slot__gte=since)
+    last = slots.order_by("-slot").values_list("slot", flat=True)[rows - 1 : rows].first()
+    return last or since
 
 
 def upcoming(job_id: str, count: int) -> list[SlotLine]:
