@@ -76,7 +76,7 @@ def settle(rows: Sequence[Timetable], now: datetime) -> int:
         if cursor is None or cursor > now:
             continue
         try:
-            plan = _plan(jobs[row.job_id], spans[row.epoch], cursor, now)
+            plan = plan_of(jobs[row.job_id], spans[row.epoch], cursor, now)
         except Exception as error:  # noqa: BLE001 - one job's schedule may stop nobody else's
             final.append(_broken(row, cursor, now, error))
             continue
@@ -89,7 +89,10 @@ def settle(rows: Sequence[Timetable], now: datetime) -> int:
     return len(queued)
 
 
-def _plan(job: ScheduledJob, span: ScheduleEpoch, cursor: datetime, now: datetime) -> catchup.Plan:
+def plan_of(
+    job: ScheduledJob, span: ScheduleEpoch, cursor: datetime, now: datetime
+) -> catchup.Plan:
+    """What becomes of the slots of `span` from `cursor` (which is due) up to `now`."""
     policy = catchup.Policy(
         on_missed=job.on_missed, grace_s=job.grace_s, max_catch_up=job.max_catch_up
     )
