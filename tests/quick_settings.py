@@ -5,7 +5,7 @@ from __future__ import annotations
 from project.settings import *  # noqa: F403
 from project.settings import VIGIL_NOTIFICATIONS, VIGIL_SCHEDULER
 
-VIGIL_SCHEDULER = {**VIGIL_SCHEDULER, "LEASE_S": 3.0, "BEAT_S": 0.4}
+VIGIL_SCHEDULER = {**VIGIL_SCHEDULER, "LEASE_S": 3.0, "BEAT_S": 0.4, "HEARTBEAT_EVERY_S": 1.0}
 VIGIL_NOTIFICATIONS = {
     **VIGIL_NOTIFICATIONS,
     "LEASE_S": 4.0,
