@@ -28,7 +28,9 @@ def connect() -> None:
 
 def _notifications(now: datetime, dry_run: bool) -> int:
     return sum(
-        retention.delete_in_batches(old, dry_run=dry_run, before=_book_attempts)
+        retention.delete_in_batches(
+            old, along="finished_at", dry_run=dry_run, before=_book_attempts
+        )
         for old in (_old(state, now) for state in FINAL_STATES)
     )
 
@@ -38,7 +40,7 @@ def _old(state: str, now: datetime) -> QuerySet[AlertNotification]:
     ended = AlertNotification.objects.filter(state=state, finished_at__lt=moment)
     # what still waits for its end would be let go by its deletion
     waiting = AlertNotification.objects.filter(held_by=OuterRef("pk"))
-    return ended.exclude(Exists(waiting)).only("pk").order_by("finished_at")
+    return ended.exclude(Exists(waiting)).only("finished_at").order_by("finished_at")
 
 
 def _book_attempts(rows: list[AlertNotification]) -> None:
@@ -64,7 +66,9 @@ def _book_attempts(rows: list[AlertNotification]) -> None:
 def _hours(now: datetime, dry_run: bool) -> int:
     moment = now - timedelta(days=conf.get().KEEP_DAYS)
     return sum(
-        retention.delete_in_batches(retention.hours_before(model, moment), dry_run=dry_run)
+        retention.delete_in_batches(
+            retention.hours_before(model, moment), along="hour", dry_run=dry_run
+        )
         for model in (ChannelTally, GatewayTally)
     )
 

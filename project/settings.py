@@ -168,6 +168,7 @@ VIGIL_SCHEDULER = {
     "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
     "SITE_URL": SITE_URL,
     "PUSH_URL": config("METRICS_PUSH_URL", default=""),
+    "HEARTBEAT_URL": config("HEARTBEAT_URL", default=""),
 }
 VIGIL_ALERTS = {
     "SITE_URL": SITE_URL,

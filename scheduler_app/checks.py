@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -29,6 +30,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += unknown_keys("VIGIL_SCHEDULER", raw, conf.KEYS, "vigil_scheduler.E001")
     faults += wrong_kinds("VIGIL_SCHEDULER", raw, conf.SchedulerConf, "vigil_scheduler.E002")
     faults += _executor_faults(raw)
+    faults += _heartbeat_faults(raw)
     if not faults:
         faults += _lease_faults(conf.get())
     return faults
@@ -80,6 +82,16 @@ def _executor_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     else:
         text = f"VIGIL_SCHEDULER['EXECUTOR'] is {executor!r}, which is no executor."
     return [Error(text, hint="Set SCHEDULER_EXECUTOR to local.", id="vigil_scheduler.E002")]
+
+
+def _heartbeat_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
+    """Does not show the address, which is a secret."""
+    url = raw.get("HEARTBEAT_URL", "")
+    if not url or not isinstance(url, str) or re.match(r"https?://[^/?#\s]", url):
+        return []
+    text = "VIGIL_SCHEDULER['HEARTBEAT_URL'] is no web address."
+    hint = "Set HEARTBEAT_URL to the ping URL of a check, like https://hc-ping.com/UUID."
+    return [Error(text, hint=hint, id="vigil_scheduler.E002")]
 
 
 def _lease_faults(settings: conf.SchedulerConf) -> list[CheckMessage]:

@@ -84,6 +84,12 @@ class _Policy(NamedTuple):
     grace_s: float | None
     max_catch_up: int
 
+    @property
+    def catch_up(self) -> catchup.Policy:
+        return catchup.Policy(
+            on_missed=self.on_missed, grace_s=self.grace_s, max_catch_up=self.max_catch_up
+        )
+
 
 def settle(rows: Sequence[Cursor], now: datetime) -> int:
     """Give every slot of `rows` (locked) up to `now` its row in the ledger; returns how many are queued."""
@@ -102,7 +108,7 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
         assert row.next_run_time is not None
         policy = policies[row.job_id]
         try:
-            plan = _plan(policy, *spans[row.epoch], days, row.next_run_time, now)
+            plan = plan_of(policy.catch_up, *spans[row.epoch], days, row.next_run_time, now)
         except Exception as error:  # noqa: BLE001 - one job's schedule may stop nobody else's
             final.append(_broken(row, now, error))
             continue
@@ -118,21 +124,20 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
     return len(queued)
 
 
-def _plan(
-    policy: _Policy,
+def plan_of(
+    policy: catchup.Policy,
     definition: dict[str, Any],
     opened_at: datetime,
     days: Days,
     cursor: datetime,
     now: datetime,
 ) -> catchup.Plan:
+    """What becomes of the slots of an epoch from `cursor` (which is due) up to `now`."""
     return catchup.plan(
         epochs.schedule_of(definition, opened_at),
         cursor,
         now,
-        catchup.Policy(
-            on_missed=policy.on_missed, grace_s=policy.grace_s, max_catch_up=policy.max_catch_up
-        ),
+        policy,
         epochs.rests_of(definition, days),
     )
 

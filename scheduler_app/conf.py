@@ -41,6 +41,9 @@ class SchedulerConf:
     KEEP_FAILURES_DAYS: int = 180
     PUSH_URL: str = ""
     """The Prometheus Pushgateway to which the job `push_metrics` sends all figures."""
+    HEARTBEAT_URL: str = ""
+    """A check of Healthchecks (or its like) that is pinged while this scheduler works."""
+    HEARTBEAT_EVERY_S: float = 60.0
     VERIFY_LOG: str = "docs/BURNDOWN_TRACKING_LOG.md"
     VERIFY_ARCHIVE: str = "docs/verification"
 

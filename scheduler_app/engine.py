@@ -23,6 +23,7 @@ from scheduler_app.file_watch import FileWatch
 from scheduler_app.heart import Heart
 from scheduler_app.listener import COMPLETED, job_listener
 from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.pings import Pings, Vitals
 from scheduler_app.pool_watch import PoolWatch
 from scheduler_app.result_writer import ResultWriter
 from scheduler_app.running import capturing
@@ -96,7 +97,8 @@ class Engine:
             if once:
                 self._run_once()
             else:
-                self._loop.start()
+                with self._pings():
+                    self._loop.start()
             self._shut_down()
 
     def _assemble(self) -> None:
@@ -130,6 +132,10 @@ class Engine:
             "clock_offset_ms": clock.offset_ms(),
             "draining": self._loop.stop_asked,
         }
+
+    def _pings(self) -> Pings:
+        settings, vitals = conf.get(), Vitals(self._heart, lambda: self._store.ticked_at)
+        return Pings(settings.HEARTBEAT_URL, settings.HEARTBEAT_EVERY_S, vitals.trouble)
 
     def _show_output(self) -> None:
         self._executor.show_output()

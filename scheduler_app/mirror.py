@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from scheduler_app import claims, epochs
@@ -50,7 +51,7 @@ class SyncReport:
         return not (self.created or self.changed or self.orphaned or self.returned)
 
 
-def sync(file: JobFile, *, force: bool = False, dry_run: bool = False) -> SyncReport:
+def sync(file: JobFile, *, force: bool = False) -> SyncReport:
     """Bring the mirror up to `file`, in one transaction.
 
     Raises StaleFileError when this version was synced before, replaced since, and not touched on disk after that,
@@ -60,47 +61,72 @@ def sync(file: JobFile, *, force: bool = False, dry_run: bool = False) -> SyncRe
         try:
             with transaction.atomic():
                 report = _sync(file, force=force)
-                transaction.set_rollback(dry_run)
             break
         except IntegrityError:  # another process synced the same new jobs at the same moment
             if last_try:
                 raise
-    if not report.is_quiet and not dry_run:
+    if not report.is_quiet:
         logger.info("job_file_synced", extra={"source": file.module, "new": report.created,
                     "changed": report.changed, "orphaned": report.orphaned})  # fmt: skip
     return report
 
 
+def preview(file: JobFile, *, force: bool = False) -> SyncReport:
+    """What `sync` would do, found by reading alone. Raises StaleFileError as `sync` does."""
+    versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
+    _refuse_older(file, versions, versions.first(), force=force)
+    ids = {job.id for job in file.jobs} | _ids_of(file.module)
+    return _compare(file, ScheduledJob.objects.in_bulk(ids))
+
+
 def _sync(file: JobFile, *, force: bool) -> SyncReport:
-    newest = _newest_version(file, force=force)
-    report = SyncReport(source=file.module, digest=file.digest)
+    versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
+    newest = versions.select_for_update().first()
+    _refuse_older(file, versions, newest, force=force)
     declared = {job.id: job for job in file.jobs}
     known = _lock_jobs(set(declared) | _ids_of(file.module))
+    report = _compare(file, known)
     now = db_now()  # after the locks: no claim moves a cursor past it any more
     if newest is None or newest.digest != file.digest:
         SyncedFile.objects.create(source=file.module, digest=file.digest, synced_at=now)
     for job_id in sorted(declared):
         if job_id in known:
-            _merge(known[job_id], declared[job_id], file.module, now, report)
+            _merge(known[job_id], declared[job_id], file.module, now)
         else:
             _create(declared[job_id], file.module, now)
-            report.created.append(job_id)
-        if not declared[job_id].enabled:
-            report.disabled.append(job_id)
-    for job_id in sorted(set(known) - set(declared)):
-        if known[job_id].state != JobState.ORPHANED:
-            _apply(known[job_id], {"state": JobState.ORPHANED}, now, "left the job file")
-            report.orphaned.append(job_id)
+    for job_id in report.orphaned:
+        _apply(known[job_id], {"state": JobState.ORPHANED}, now, "left the job file")
     file_synced.send(job_file=file, now=now)
     return report
 
 
-def _newest_version(file: JobFile, *, force: bool) -> SyncedFile | None:
-    """The version in force, locked. Raises StaleFileError when `file` is one that it replaced."""
-    versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
-    newest = versions.select_for_update().first()
+def _compare(file: JobFile, known: Mapping[str, ScheduledJob]) -> SyncReport:
+    report = SyncReport(source=file.module, digest=file.digest)
+    declared = {job.id: job for job in file.jobs}
+    for job_id, entry in sorted(declared.items()):
+        job = known.get(job_id)
+        changes, overrides = _merged(job, entry) if job else ({}, {})
+        if job is None:
+            report.created.append(job_id)
+        elif job.state == JobState.ORPHANED:
+            report.returned.append(job_id)
+        if overrides:
+            report.drift[job_id] = sorted(overrides)
+        if changes:
+            report.changed[job_id] = sorted(changes)
+        if not entry.enabled:
+            report.disabled.append(job_id)
+    left = sorted(set(known) - set(declared))
+    report.orphaned += [name for name in left if known[name].state != JobState.ORPHANED]
+    return report
+
+
+def _refuse_older(
+    file: JobFile, versions: QuerySet[SyncedFile], newest: SyncedFile | None, *, force: bool
+) -> None:
+    """Raises StaleFileError when `file` is a version that `newest` replaced."""
     if newest is None or force or newest.digest == file.digest:
-        return newest
+        return
     if versions.filter(digest=file.digest).exists() and _is_older(file, newest):
         text = _(
             "%(file)s is an older version (%(old)s) than the one in force (%(new)s, synced %(time)s UTC). "
@@ -109,7 +135,6 @@ def _newest_version(file: JobFile, *, force: bool) -> SyncedFile | None:
         when = f"{newest.synced_at:%Y-%m-%d %H:%M}"
         facts = {"file": file.module, "old": file.digest[:12], "new": newest.digest[:12]}
         raise StaleFileError(text % {**facts, "time": when})
-    return newest
 
 
 def _is_older(file: JobFile, newest: SyncedFile) -> bool:
@@ -150,27 +175,25 @@ def _values(declared: JobDeclaration) -> dict[str, Any]:
     return {name: values[name] for name in FIELDS}
 
 
-def _merge(
-    job: ScheduledJob, declared: JobDeclaration, source: str, now: datetime, report: SyncReport
-) -> None:
+def _merged(job: ScheduledJob, declared: JobDeclaration) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What becomes of `job`: the values that it takes over from the file, and the overrides that it keeps."""
     wanted = _values(declared)
     overrides = {
         name: why for name, why in job.overrides.items() if getattr(job, name) != wanted[name]
     }
-    changes: dict[str, Any] = {
+    changes = {
         name: value
         for name, value in wanted.items()
         if name not in overrides and getattr(job, name) != value
     }
-    if overrides:
-        report.drift[job.pk] = sorted(overrides)
-    if changes:
-        report.changed[job.pk] = sorted(changes)
-    if job.state == JobState.ORPHANED:
-        report.returned.append(job.pk)
+    return changes, overrides
+
+
+def _merge(job: ScheduledJob, declared: JobDeclaration, source: str, now: datetime) -> None:
+    changes, overrides = _merged(job, declared)
     if job.state == JobState.ORPHANED or changes:
         changes.update(state=JobState.ACTIVE, state_error="")
-    changes.update(file_values=wanted, overrides=overrides, source=source)
+    changes.update(file_values=_values(declared), overrides=overrides, source=source)
     _apply(job, changes, now, f"synced from {source}")
 
 

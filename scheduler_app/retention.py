@@ -1,21 +1,30 @@
 """Old rows go in bounded batches; what goes is booked, so that every figure stays true (promise P6).
 
-Open rows stay. Failures are kept longer than successes.
+Open rows stay. Failures are kept longer than successes; a job may have terms of its own. Between two batches due work
+goes first.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, models
 from django.db.models import Exists, OuterRef, QuerySet
 
-from scheduler_app import bulk, conf
-from scheduler_app.models import DurationTally, JobRun, Node, RunTally, ScheduleEpoch, SyncedFile
+from scheduler_app import bulk, conf, quiet
+from scheduler_app.models import (
+    DurationTally,
+    JobRun,
+    Node,
+    RunTally,
+    ScheduledJob,
+    ScheduleEpoch,
+    SyncedFile,
+)
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.states import ALERTING_STATES, FINAL_STATES, NodeState
 from scheduler_app.transactions import brief
@@ -25,7 +34,6 @@ Pruner = Callable[[datetime, bool], int]
 
 BATCH = 1000
 """Rows a transaction."""
-SQLITE_PAUSE_S = 0.002
 NODES_KEPT = timedelta(days=7)
 FILES_KEPT = 50
 
@@ -45,51 +53,108 @@ def prune(now: datetime, *, dry_run: bool = False) -> dict[str, int]:
 def delete_in_batches(
     old: QuerySet[Any],
     *,
+    along: str,
     dry_run: bool,
     before: Callable[[list[Any]], None] | None = None,
+    after: Callable[[list[Any]], None] | None = None,
 ) -> int:
     """Delete the rows of `old` (or count them), a thousand a transaction; returns how many.
 
-    `before(rows)` is called with the locked rows of a batch in the transaction that deletes them: it books them, and
-    deletes what hangs on them.
+    `old` is ordered by its column `along`: a batch goes on where the last one ended and does not look through what is
+    deleted. `before(rows)` and `after(rows)` are called with the locked rows of a batch around their deletion, in its
+    transaction: one deletes what hangs on them, the other books them (last, as others wait for totals).
     """
     if dry_run:
         return old.count()
-    deleted = 0
-    while batch := _delete_batch(old, before):
-        deleted += batch
-        if connection.vendor == "sqlite":
-            time.sleep(SQLITE_PAUSE_S)  # lets other writers begin their transaction
+    deleted, rest = 0, old
+    while rows := _delete_batch(rest, before, after):
+        deleted += len(rows)
+        rest = old.filter(**{f"{along}__gte": getattr(rows[-1], along)})
+        quiet.rest()
     return deleted
 
 
-def _delete_batch(old: QuerySet[Any], before: Callable[[list[Any]], None] | None) -> int:
+def _delete_batch(
+    old: QuerySet[Any],
+    before: Callable[[list[Any]], None] | None,
+    after: Callable[[list[Any]], None] | None,
+) -> list[Any]:
     skip = connection.features.has_select_for_update_skip_locked
     with brief():
         rows = list(old.select_for_update(of=_of(), skip_locked=skip)[:BATCH])
         if rows and before:
             before(rows)
         old.model._default_manager.filter(pk__in=[row.pk for row in rows]).delete()
-    return len(rows)
+        if rows and after:
+            after(rows)
+    return rows
 
 
 def _of() -> tuple[str, ...]:
     return ("self",) if connection.features.has_select_for_update_of else ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What of a job's history is old: what ended before these times."""
+
+    successes: datetime
+    failures: datetime
+
+    @classmethod
+    def of(cls, now: datetime, successes_days: int, failures_days: int) -> _Terms:
+        return cls(now - timedelta(days=successes_days), now - timedelta(days=failures_days))
+
+    def before(self, state: str) -> datetime:
+        return self.failures if state in ALERTING_STATES else self.successes
+
+    def are_over(self, run: JobRun) -> bool:
+        return (
+            run.state in FINAL_STATES
+            and run.finished_at is not None
+            and run.finished_at < self.before(run.state)
+        )
+
+
 def _runs(now: datetime, dry_run: bool) -> int:
-    return sum(delete_in_batches(old, dry_run=dry_run, before=_book_runs) for old in _old_runs(now))
+    """First of the jobs that have terms of their own, then of all others together."""
+    site = conf.get()
+    own = {
+        job.pk: _Terms.of(
+            now,
+            job.keep_successes_days or site.KEEP_SUCCESSES_DAYS,
+            job.keep_failures_days or site.KEEP_FAILURES_DAYS,
+        )
+        for job in ScheduledJob.objects.exclude(keep_successes_days=None, keep_failures_days=None)
+    }
+    deleted = sum(_runs_of(job_id, terms, dry_run) for job_id, terms in own.items())
+    terms = _Terms.of(now, site.KEEP_SUCCESSES_DAYS, site.KEEP_FAILURES_DAYS)
+    for state in FINAL_STATES:  # as the index (state, finished_at) has them
+        old = JobRun.objects.filter(state=state, finished_at__lt=terms.before(state))
+        deleted += _delete_runs(old.exclude(job_id__in=own), "finished_at", dry_run)
+    return deleted
 
 
-def _old_runs(now: datetime) -> Iterator[QuerySet[JobRun]]:
-    """What is too old, by state, as its index (state, finished_at) has it."""
-    for state in FINAL_STATES:
-        failed = state in ALERTING_STATES
-        days = conf.get().KEEP_FAILURES_DAYS if failed else conf.get().KEEP_SUCCESSES_DAYS
-        old = JobRun.objects.filter(state=state, finished_at__lt=now - timedelta(days=days))
-        told = old.filter(announce_due=False)  # its receivers know of it
-        columns = ("job_id", "state", "slot_count", "epoch", "slot", "slot_last")
-        yield told.only(*columns).order_by("finished_at")
+def _runs_of(job_id: str, terms: _Terms, dry_run: bool) -> int:
+    """Of one job, by its index (job, id): from its first run on, until a whole batch is too young."""
+    runs = JobRun.objects.filter(job_id=job_id).order_by("pk")
+    narrow = runs.only("state", "queued_at", "finished_at")
+    youngest = max(terms.successes, terms.failures)
+    deleted, position = 0, 0
+    while part := list(narrow.filter(pk__gt=position)[:BATCH]):
+        if all(run.queued_at >= youngest for run in part):
+            break
+        position = part[-1].pk
+        if old := [run.pk for run in part if terms.are_over(run)]:
+            deleted += _delete_runs(runs.filter(pk__in=old), "id", dry_run)
+    return deleted
+
+
+def _delete_runs(old: QuerySet[JobRun], along: str, dry_run: bool) -> int:
+    told = old.filter(announce_due=False)  # its receivers know of it
+    columns = ("job_id", "state", "slot_count", "epoch", "slot", "slot_last", "finished_at")
+    rows = told.only(*columns).order_by(along)
+    return delete_in_batches(rows, along=along, dry_run=dry_run, after=_book_runs)
 
 
 def _book_runs(runs: list[JobRun]) -> None:
@@ -101,7 +166,9 @@ def _book_runs(runs: list[JobRun]) -> None:
         for (job, state), count in counts.items()
     ]
     bulk.add_to(RunTally, rows, keys=("hour", "job", "state"), sums=("pruned",))
-    _move_watermarks(runs)
+    _move_watermarks(
+        runs
+    )  # the totals first, as in an edit, which settles and then closes the epoch
 
 
 def _move_watermarks(runs: list[JobRun]) -> None:
@@ -122,13 +189,13 @@ def _move_watermarks(runs: list[JobRun]) -> None:
 def hours_before(model: type[models.Model], moment: datetime) -> QuerySet[Any]:
     """Hourly rollups from before `moment`; the totals are not among them."""
     hours = model._default_manager.filter(hour__gt=ALL_TIME, hour__lt=moment)
-    return hours.only("pk").order_by("hour")
+    return hours.only("hour").order_by("hour")
 
 
 def _hours(now: datetime, dry_run: bool) -> int:
     moment = now - timedelta(days=conf.get().KEEP_FAILURES_DAYS)
     return sum(
-        delete_in_batches(hours_before(model, moment), dry_run=dry_run)
+        delete_in_batches(hours_before(model, moment), along="hour", dry_run=dry_run)
         for model in (RunTally, DurationTally)
     )
 
@@ -140,12 +207,12 @@ def _epochs(now: datetime, dry_run: bool) -> int:
         job_id=OuterRef("job_id"), slot__gt=OuterRef("opened_at"), slot__lte=OuterRef("closed_at")
     )
     closed = ScheduleEpoch.objects.filter(closed_at__lt=moment).exclude(Exists(rows))
-    return delete_in_batches(closed.only("pk").order_by("pk"), dry_run=dry_run)
+    return delete_in_batches(closed.only("pk").order_by("pk"), along="pk", dry_run=dry_run)
 
 
 def _nodes(now: datetime, dry_run: bool) -> int:
     ended = Node.objects.exclude(state=NodeState.ALIVE).filter(ended_at__lt=now - NODES_KEPT)
-    return delete_in_batches(ended.only("pk").order_by("pk"), dry_run=dry_run)
+    return delete_in_batches(ended.only("pk").order_by("pk"), along="pk", dry_run=dry_run)
 
 
 def _files(now: datetime, dry_run: bool) -> int:
@@ -160,7 +227,9 @@ def _files_of(source: str, dry_run: bool) -> int:
     first_too_old = newest[FILES_KEPT : FILES_KEPT + 1].first()
     if first_too_old is None:
         return 0
-    return delete_in_batches(versions.filter(pk__lte=first_too_old).order_by("pk"), dry_run=dry_run)
+    return delete_in_batches(
+        versions.filter(pk__lte=first_too_old).order_by("pk"), along="pk", dry_run=dry_run
+    )
 
 
 register("runs", _runs)

@@ -67,6 +67,16 @@ class Reason(TextChoices):
     BY_PERSON = "BY_PERSON", _("somebody cancelled it")
 
 
+class SlotState(TextChoices):
+    """What is to be said of slots that no row of the ledger covers."""
+
+    MISSING = "MISSING", _("not on record")
+    """Must never happen (promise P1)."""
+    PRUNED = "PRUNED", _("pruned")
+    DUE = "DUE", _("due, not looked at yet")
+    UPCOMING = "UPCOMING", _("to come")
+
+
 class JobState(TextChoices):
     ACTIVE = "ACTIVE", _("active")
     ORPHANED = "ORPHANED", _("no longer in the job file")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from scheduler_app.pages import job, jobs, runs
+from scheduler_app.pages import job, jobs, nodes, runs
 
 app_name = "vigil_scheduler"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>/reset/", job.reset, name="job-reset"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:run_id>/", runs.run_detail, name="run"),
+    path("nodes/", nodes.node_list, name="nodes"),
 ]

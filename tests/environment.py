@@ -33,6 +33,7 @@ NEUTRAL: Mapping[str, str] = {
     "EMAIL_USERNAME": "",
     "EMAIL_USE_TLS": "auto",
     "FAILURE_THRESHOLD": "3",
+    "HEARTBEAT_URL": "",
     "JOB_FILE": "project.scheduler_config",
     "LANGUAGE_CODE": "en",
     "LOG_DIR": str(FOLDER / "log"),

@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from scheduler_app import node_lines
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.outputs import Masked, word
 from scheduler_app.api.paging import Page, PageQuery, page_of
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
 from scheduler_app.models import Node
+from scheduler_app.node_lines import RUNS_SHOWN, WORDS, NodeLine
 from scheduler_app.nodes import is_silent
 from scheduler_app.states import NodeKind, NodeState
 
@@ -24,28 +26,41 @@ class NodeQuery(PageQuery):
 
 
 class NodeShape(serializers.Serializer[Any]):
-    node_id = serializers.IntegerField(source="pk")
-    kind = word(NodeKind)
-    name = serializers.CharField()
-    state = word(NodeState)
+    node_id = serializers.IntegerField(source="node.pk")
+    kind = word(NodeKind, source="node.kind")
+    name = serializers.CharField(source="node.name")
+    state = word(NodeState, source="node.state")
     is_silent = serializers.SerializerMethodField(
         help_text="Has not been heard of for longer than its lease."
     )
-    version = serializers.CharField()
-    lease_s = serializers.FloatField()
-    started_at = serializers.DateTimeField()
-    heartbeat_at = serializers.DateTimeField()
-    tick_at = serializers.DateTimeField(allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
-    file_digest = serializers.CharField(help_text="The job file that it knows.")
+    condition = serializers.CharField(
+        help_text=f"How it is with it in one word: {', '.join(WORDS)}. STILL: it beats and does not tick."
+    )
+    version = serializers.CharField(source="node.version")
+    lease_s = serializers.FloatField(source="node.lease_s")
+    started_at = serializers.DateTimeField(source="node.started_at")
+    heartbeat_at = serializers.DateTimeField(source="node.heartbeat_at")
+    heartbeat_age_s = serializers.FloatField()
+    tick_at = serializers.DateTimeField(source="node.tick_at", allow_null=True)
+    tick_age_s = serializers.FloatField(allow_null=True)
+    ended_at = serializers.DateTimeField(source="node.ended_at", allow_null=True)
+    file_digest = serializers.CharField(
+        source="node.file_digest", help_text="The job file that it knows."
+    )
+    is_other_file = serializers.BooleanField(help_text="That is not the version in force.")
     file_problem = Masked()
-    slots_total = serializers.IntegerField()
-    slots_busy = serializers.IntegerField()
-    clock_offset_ms = serializers.FloatField()
-    draining = serializers.BooleanField()
+    queues = serializers.CharField(source="node.queues")
+    slots_total = serializers.IntegerField(source="node.slots_total")
+    slots_busy = serializers.IntegerField(source="node.slots_busy")
+    running = serializers.IntegerField(help_text="Runs that are RUNNING there.")
+    run_ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text=f"The oldest {RUNS_SHOWN} of them."
+    )
+    clock_offset_ms = serializers.FloatField(source="node.clock_offset_ms")
+    draining = serializers.BooleanField(source="node.draining")
 
-    def get_is_silent(self, node: Node) -> bool:
-        return is_silent(node, self.context["now"])
+    def get_is_silent(self, line: NodeLine) -> bool:
+        return is_silent(line.node, self.context["now"])
 
 
 class NodePage(Page):
@@ -57,8 +72,9 @@ class Nodes(Endpoint):
 
     @operation("nodes", "nodes_list", query=NodeQuery, answer=NodePage)
     def get(self, request: Request) -> Response:
-        """Schedulers and notification workers, living and past, the newest first."""
+        """Schedulers and workers with what they run, living and past, the newest first."""
         chosen = {name: self.query[name] for name in ("kind", "state") if name in self.query}
         rows, following = page_of(request, Node.objects.filter(**chosen), self.query)
-        shapes = NodeShape(rows, many=True, context={"now": db_now()})
+        now = db_now()
+        shapes = NodeShape(node_lines.lines(rows, now), many=True, context={"now": now})
         return Response({"next": following, "results": shapes.data})

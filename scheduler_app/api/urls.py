@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
 
-from scheduler_app.api import figures, jobs, nodes, runs, verification
+from scheduler_app.api import figures, jobs, nodes, runs, slots, verification
 from scheduler_app.api.paging import ID
 from scheduler_app.api.routes import route
 
@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(f"{JOB}/reset", jobs.Reset, "job-reset"),
     route("scheduler/runs", runs.Runs, "runs"),
     route(f"scheduler/runs/(?P<run_id>{ID})", runs.Run, "run"),
+    route("scheduler/slots", slots.Slots, "slots"),
     route("scheduler/nodes", nodes.Nodes, "nodes"),
     route("scheduler/verify", verification.Verification, "verify"),
     route("scheduler/metrics", figures.Metrics, "metrics"),

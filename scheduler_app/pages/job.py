@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from scheduler_app import drift, epochs, mirror, requests, selectors, upcoming
+from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.slots import SlotLine
 
 DECLARED = (
     "module", "callable", "owner", "category", "timezone", "args", "kwargs", "timeout_s", "overlap",
@@ -24,6 +26,9 @@ DECLARED = (
 )  # fmt: skip
 ROWS = 10
 """The chart shows all of the recent runs, the table below it so many."""
+SLOT_ROWS = 1500
+"""A day of a minutely job; of one that runs more often the page looks back less far."""
+STRETCHES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,16 @@ class Bar:
     @property
     def top(self) -> float:
         return 100 - self.height
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentSlots:
+    """What became of the slots since `since`: neighbours alike in one line, the newest first."""
+
+    since: datetime
+    stretches: list[SlotLine]
+    left_out: int
+    is_wrong: bool
 
 
 @page
@@ -62,6 +77,7 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "zone": zone,
         "next_times": upcoming.next_times(job, now),
         "drift": drift.differences(job),
+        "slots": recent_slots(job_id, now),
     }
     return render(request, "scheduler_app/job.html", context)
 
@@ -73,6 +89,18 @@ def bars_of(runs: list[JobRun]) -> list[Bar]:
         Bar(run=run, height=max((run.duration_ms or 0.0) / longest * 100, 4.0))
         for run in reversed(runs)
     ]
+
+
+def recent_slots(job_id: str, now: datetime) -> RecentSlots:
+    """Of the last 24 hours, or of the last `SLOT_ROWS` rows where there are more."""
+    since = slots.newest(job_id, now - selectors.WINDOW, SLOT_ROWS)
+    found = list(slots.stretches(slots.read(job_id, since, now)))
+    return RecentSlots(
+        since=since,
+        stretches=found[: -STRETCHES - 1 : -1],
+        left_out=max(len(found) - STRETCHES, 0),
+        is_wrong=any(line.is_wrong for line in found),
+    )
 
 
 @action(SchedulerError)

@@ -34,14 +34,16 @@ class Look(NamedTuple):
 OK, BAD, WARN = Look("ok", "check"), Look("bad", "cross"), Look("warn", "warning")
 BUSY, WAIT, OFF = Look("busy", "play"), Look("wait", "clock"), Look("off", "minus")
 LOOKS = {
-    **dict.fromkeys(("SUCCESS", "SENT", "RESOLVED", "ACTIVE", "UP"), OK),
+    **dict.fromkeys(("SUCCESS", "SENT", "RESOLVED", "ACTIVE", "UP", "ALIVE"), OK),
     **dict.fromkeys(("FAILED", "DEAD", "OPEN", "BROKEN", "PERMANENT", "CONFIGURATION"), BAD),
-    **dict.fromkeys(("TIMEOUT", "LATE"), Look("bad", "clock")),
-    **dict.fromkeys(("LOST", "UNKNOWN"), Look("bad", "question")),
+    **dict.fromkeys(("TIMEOUT", "LATE", "STILL", "SILENT"), Look("bad", "clock")),
+    **dict.fromkeys(("LOST", "UNKNOWN", "MISSING"), Look("bad", "question")),
     **dict.fromkeys(("MISSED", "TRANSIENT", "THROTTLED", "WARNING", "UNCONFIGURED"), WARN),
     **dict.fromkeys(("RUNNING", "SENDING"), BUSY),
-    **dict.fromkeys(("QUEUED", "PENDING", "NEVER"), WAIT),
-    **dict.fromkeys(("SKIPPED", "CANCELLED", "SUPPRESSED", "WITHDRAWN", "OFF", "ORPHANED"), OFF),
+    **dict.fromkeys(("QUEUED", "PENDING", "NEVER", "DUE"), WAIT),
+    **dict.fromkeys(
+        ("SKIPPED", "CANCELLED", "SUPPRESSED", "WITHDRAWN", "OFF", "ORPHANED", "PRUNED"), OFF
+    ),
     "ACKNOWLEDGED": Look("warn", "eye"),
     "PAUSED": Look("warn", "pause"),
     "RETRY": WARN,

@@ -83,7 +83,7 @@ def addresses() -> list[str]:
     return [
         "/", "/jobs/", "/jobs/quiet/", "/runs/", f"/runs/{run.pk}/", "/alerts/",
         f"/alerts/{notification.alert_id}/", "/notifications/",
-        f"/notifications/{notification.pk}/", "/channels/", "/inbox/", "/settings/",
+        f"/notifications/{notification.pk}/", "/channels/", "/nodes/", "/inbox/", "/settings/",
     ]  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_no_page_complains_or_is_wider_than_a_phone(site, open_page, language, t
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_main_pages_have_no_serious_barriers(site, open_page, theme):
     page = open_page("/", DESKTOP, theme=theme)
-    pages = ("/", "/jobs/", "/jobs/quiet/", "/channels/", "/settings/", addresses()[6])
+    pages = ("/", "/jobs/", "/jobs/quiet/", "/channels/", "/nodes/", "/settings/", addresses()[6])
     for path in pages:
         page.goto(site.url + path)
         found = Axe().run(page).response["violations"]

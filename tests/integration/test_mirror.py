@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from scheduler_app import jobfile, mirror
 from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError, StaleFileError, UnknownJobError
 from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.states import JobState, RunState
-from tests.factories import declaration, make_due, make_job, sync
+from tests.factories import SOURCE, declaration, make_due, make_job, sync
 
 pytestmark = pytest.mark.django_db
 
@@ -113,10 +115,33 @@ def test_version_that_was_edited_back_is_taken(tmp_path: Path):
     assert ScheduledJob.objects.get().owner == "olga"
 
 
-def test_dry_run_writes_nothing():
-    report = mirror.sync(jobfile.parse("f", [declaration("a")], {}), dry_run=True)
-    assert report.created == ["a"]
-    assert not ScheduledJob.objects.exists()
+def test_preview_says_what_a_sync_does_and_only_reads():
+    sync(declaration("same"), declaration("other"), declaration("gone"), declaration("back"))
+    sync(declaration("same"), declaration("other"), declaration("gone"))
+    mirror.edit("same", {"owner": "otto"}, by="olga")
+    entries = [declaration("same"), declaration("other", cron="0 4 * * *"), declaration("back")]
+    file = jobfile.parse(SOURCE, [*entries, declaration("new", enabled=False)], {})
+    with CaptureQueriesContext(connection) as captured:
+        report = mirror.preview(file)
+    assert all(query["sql"].startswith("SELECT") for query in captured)
+    assert (report.created, report.orphaned, report.returned) == (["new"], ["gone"], ["back"])
+    assert (report.changed, report.drift) == ({"other": ["cron"]}, {"same": ["owner"]})
+    assert mirror.sync(file) == report
+
+
+def test_preview_refuses_what_a_sync_refuses(tmp_path: Path):
+    path = tmp_path / "jobs.py"
+    path.write_text("")
+    os.utime(path, (1, 1))
+    old, new = (
+        jobfile.parse("f", [declaration("a", owner=owner)], {}, path=str(path))
+        for owner in ("olga", "otto")
+    )
+    mirror.sync(old)
+    mirror.sync(new)
+    with pytest.raises(StaleFileError):
+        mirror.preview(old)
+    assert mirror.preview(old, force=True).changed == {"a": ["owner"]}
 
 
 def test_edit_settles_what_was_due_under_the_old_definition():

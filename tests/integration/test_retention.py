@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scheduler_app import ledger, metrics, recount, retention
+from scheduler_app import claims, ledger, metrics, quiet, recount, retention
 from scheduler_app.clock import db_now
 from scheduler_app.models import (
     DurationTally,
@@ -22,7 +23,7 @@ from scheduler_app.models import (
 )
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.states import RunState, RunTrigger
-from tests.factories import make_job, make_node, start_run
+from tests.factories import make_due, make_job, make_node, start_run
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +127,117 @@ def test_a_batch_that_fails_deletes_and_books_nothing(job, monkeypatch):
     with pytest.raises(RuntimeError):
         prune()
     assert (JobRun.objects.count(), totals()) == (1, {"SUCCESS": (1, 0)})
+
+
+def test_rows_of_one_moment_all_go(job, small_batches):
+    moment = db_now() - 31 * DAY
+    for _ in range(5):
+        ended(days=31)
+    JobRun.objects.update(finished_at=moment)
+    assert prune()["runs"] == 5
+
+
+# jobs with terms of their own
+
+
+@pytest.fixture
+def own(job):
+    """The job `a` keeps successes for 2 days and failures for 400; `b` is kept as the site says."""
+    make_job("b")
+    return make_job("a", keep_successes_days=2, keep_failures_days=400)
+
+
+def test_a_job_may_have_terms_of_its_own(own):
+    ended("a", RunState.SUCCESS, days=3)
+    ended("b", RunState.FAILED, days=181)
+    ended("a", RunState.FAILED, days=401)
+    kept = [
+        ended("a", RunState.SUCCESS, days=1),
+        ended("b", RunState.SUCCESS, days=3),
+        ended("a", RunState.FAILED, days=181),
+    ]
+    assert prune(dry_run=True)["runs"] == 3
+    assert prune()["runs"] == 3
+    assert {run.pk for run in JobRun.objects.all()} == {run.pk for run in kept}
+    assert recount.differences() == []
+    assert prune()["runs"] == 0
+
+
+def test_a_job_that_keeps_successes_longer_keeps_them(job):
+    make_job("a", keep_successes_days=90)
+    kept = ended("a", days=60)
+    ended("a", days=91)
+    ended("a", RunState.FAILED, days=179)
+    ended("a", RunState.FAILED, days=181)
+    assert prune()["runs"] == 2
+    assert kept.pk in JobRun.objects.values_list("pk", flat=True)
+
+
+def test_open_and_untold_runs_of_such_a_job_stay(own):
+    run = start_run("a")
+    JobRun.objects.filter(pk=run.pk).update(queued_at=db_now() - 999 * DAY)
+    untold = ended("a", days=31)
+    JobRun.objects.filter(pk=untold.pk).update(announce_due=True)
+    assert prune()["runs"] == 0
+
+
+def test_the_history_of_such_a_job_is_read_up_to_what_is_young_and_deleted_in_batches(
+    own, small_batches
+):
+    for days in (9, 8, 7, 6, 5):
+        ended("a", days=days)
+    for _ in range(6):
+        ended("a", days=0)
+    with CaptureQueriesContext(connection) as captured:
+        assert prune()["runs"] == 5
+    deletes = [q for q in captured if q["sql"].startswith('DELETE FROM "scheduler_app_jobrun"')]
+    reads = [q for q in captured if q["sql"].startswith("SELECT") and '"queued_at"' in q["sql"]]
+    assert len(deletes) >= 3
+    assert len(reads) == 4  # of 2 rows each: up to the first that are too young
+    assert totals() == {"SUCCESS": (11, 5)}
+
+
+def test_epochs_of_such_a_job_know_up_to_which_slot_their_rows_are_gone(own):
+    span = epoch(30, None)
+    slot = db_now() - 5 * DAY
+    ended("a", days=5, epoch=span.pk, slot=slot)
+    ended("a", days=1, epoch=span.pk, slot=slot + 4 * DAY)
+    prune()
+    span.refresh_from_db()
+    assert span.pruned_until == slot
+
+
+# due work goes first
+
+
+def test_between_two_batches_due_work_is_let_by(job, small_batches, monkeypatch):
+    waits = iter([True, True, False] * 10)
+    monkeypatch.setattr(quiet, "is_busy", lambda: next(waits))
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    for _ in range(4):
+        ended(days=31)
+    assert prune()["runs"] == 4
+    assert slept.count(quiet.LOOK_S) == 4
+
+
+def test_a_site_that_is_always_busy_is_pruned_all_the_same(job, monkeypatch):
+    monkeypatch.setattr(quiet, "is_busy", lambda: True)
+    monkeypatch.setattr(quiet, "LONGEST_WAIT_S", 0.05)
+    ended(days=31)
+    assert prune()["runs"] == 1
+
+
+def test_busy_means_that_something_waits_and_somebody_is_there_to_start_it(job):
+    assert not quiet.is_busy()
+    make_due("a", timedelta(seconds=1))
+    assert not quiet.is_busy()
+    make_node()
+    assert quiet.is_busy()
+    claims.claim()
+    assert quiet.is_busy()
+    JobRun.objects.update(held=True)
+    assert not quiet.is_busy()
 
 
 def test_hourly_tallies_go_and_totals_stay(job):

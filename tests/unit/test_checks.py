@@ -23,6 +23,7 @@ FAULTS = [
     ("VIGIL_SCHEDULER", {"BEAT_S": "2"}, "vigil_scheduler.E002", "The default is 2.0"),
     ("VIGIL_SCHEDULER", {"ALLOWED_MODULES": "shop"}, "vigil_scheduler.E002", "The default is ()"),
     ("VIGIL_SCHEDULER", {"JOB_FILE": None}, "vigil_scheduler.E002", "The default is ''"),
+    ("VIGIL_SCHEDULER", {"HEARTBEAT_URL": "hc-ping.com/x"}, "vigil_scheduler.E002", "hc-ping.com"),
     ("VIGIL_SCHEDULER", 5, "vigil_scheduler.E002", "VIGIL_SCHEDULER = {...}"),
     ("USE_TZ", False, "vigil_scheduler.E003", "USE_TZ = True"),
     ("VIGIL_ALERTS", {"REPEAT": 5}, "vigil_alerts.E001", "Did you mean REPEAT_S?"),

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from scheduler_app import conf
-from scheduler_app.commands import VigilCommand
+from scheduler_app import conf, explain, jobfile
+from scheduler_app.commands import VigilCommand, add_format
 from scheduler_app.engine import Engine
 from scheduler_app.errors import JobFileError, SchedulerRunningError
+from scheduler_app.explain import JobPlan, StartPlan
 
 
 class Command(VigilCommand):
@@ -26,9 +30,76 @@ class Command(VigilCommand):
         parser.add_argument(
             "--drain", action="store_true", help="on SIGTERM wait for running jobs, however long"
         )
+        parser.add_argument(
+            "--explain", action="store_true",
+            help="start nothing: say what a start now would run, catch up and write off, job by job",
+        )  # fmt: skip
+        add_format(parser, "table", "json")
 
     def work(self, **options: Any) -> None:
+        if options["explain"]:
+            self._explain(options["format"])
+            return
         engine = Engine(threads=options["threads"])
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop(drain=options["drain"]))
         engine.run(once=options["once"])
+
+    def _explain(self, how: str) -> None:
+        plan = explain.explain(jobfile.load(conf.get().JOB_FILE))
+        if how == "json":
+            self.show_json(asdict(plan))
+        else:
+            columns = ("job", "due now", "caught up", "not run", "waits", "next (UTC)", "job file")
+            self.show_table(columns, [_cells(one) for one in plan.jobs])
+        for line in _summary(plan):
+            self.say(line)
+
+
+def _cells(plan: JobPlan) -> tuple[str, ...]:
+    passed = [
+        f"{part.count:,} {part.state} {part.reason} {_span(part.first, part.last)}"
+        for part in plan.passed
+    ]
+    return (
+        plan.job_id,
+        _times(plan.due),
+        _times(plan.caught_up),
+        plan.error or "; ".join(passed),
+        str(plan.waiting or ""),
+        _time(plan.next_at) if plan.next_at else "–",
+        plan.change,
+    )
+
+
+def _times(slots: Sequence[datetime]) -> str:
+    if len(slots) < 2:
+        return "".join(map(_time, slots))
+    return f"{len(slots)}: {_span(slots[0], slots[-1])}"
+
+
+def _span(first: datetime, last: datetime) -> str:
+    return _time(first) if first == last else f"{_time(first)} to {_time(last)}"
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _summary(plan: StartPlan) -> list[str]:
+    due, late = (sum(len(getattr(one, name)) for one in plan.jobs) for name in ("due", "caught_up"))
+    passed = sum(part.count for one in plan.jobs for part in one.passed)
+    waits = sum(one.waiting for one in plan.jobs)
+    changes = sum(bool(one.change) for one in plan.jobs)
+    lines = [
+        f"A start now would run {due:,} slots that are due and {late:,} from before, write off {passed:,}, "
+        f"and take {waits:,} runs that wait.",
+        f"The job file would change {changes:,} jobs (sync_jobs --dry-run says how)."
+        if changes
+        else "The job file would change nothing.",
+    ]
+    if plan.file_problem:
+        lines[1] = f"The job file would not be taken over: {plan.file_problem}"
+    if plan.schedulers:
+        lines.append(f"{plan.schedulers} schedulers are alive: what is due is theirs at once.")
+    return lines

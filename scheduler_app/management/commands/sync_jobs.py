@@ -28,8 +28,9 @@ class Command(VigilCommand):
 
     def work(self, **options: Any) -> int:
         file = jobfile.load(conf.get().JOB_FILE)
-        looks_only = options["check"] or options["dry_run"]
-        report = mirror.sync(file, force=options["force"] or options["check"], dry_run=looks_only)
+        force = options["force"] or options["check"]
+        act = mirror.preview if options["check"] or options["dry_run"] else mirror.sync
+        report = act(file, force=force)
         if options["format"] == "json":
             self.show_json({name: getattr(report, name) for name in report.__slots__})
         else:

@@ -106,6 +106,32 @@ def test_nodes_are_shown(admin_client):
     assert admin_client.get(f"{NODES}{node.pk}/change/").status_code == 200
 
 
+def test_nodes_lead_to_what_they_run_and_cost_the_same_for_many(admin_client):
+    make_job("nightly")
+    node = make_node(draining=True)
+    queue("nightly", 3)
+    JobRun.objects.update(state="RUNNING", node=node.pk)
+    with CaptureQueriesContext(connection) as few:
+        text = admin_client.get(NODES).content.decode()
+    link = f"{RUNS}?node={node.pk}&amp;state__exact=RUNNING"
+    assert f'<a href="{link}">3</a>' in text
+    page = admin_client.get(link.replace("&amp;", "&"))
+    assert page.context["cl"].result_count == 3
+    for _ in range(5):
+        make_node()
+    with CaptureQueriesContext(connection) as many:
+        admin_client.get(NODES)
+    assert len(few) == len(many)
+
+
+def test_a_problem_of_a_job_file_is_shown_without_its_secrets(admin_client):
+    node = make_node(file_problem="line 3: password=hunter2hunter2")
+    for address in (NODES, f"{NODES}{node.pk}/change/"):
+        text = admin_client.get(address).content.decode()
+        assert "line 3: password=***" in text
+        assert "hunter2hunter2" not in text
+
+
 def test_admin_that_runs_jobs_in_the_web_process_is_gone(admin_client):
     theirs = apps.get_app_config("django_apscheduler").get_models()
     assert not any(admin.site.is_registered(model) for model in theirs)

@@ -14,7 +14,7 @@ def test_description_is_valid_and_without_warnings(tmp_path):
     operations = [one for path in document["paths"].values() for one in path.values()]
     assert {tag for one in operations for tag in one["tags"]} == {
         "alerts", "channels", "inbox", "jobs", "metrics", "nodes", "notifications", "runs",
-        "settings",
+        "settings", "slots",
     }  # fmt: skip
     assert all(one["description"] for one in operations)
 

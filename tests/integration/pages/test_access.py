@@ -22,6 +22,7 @@ PLAIN = (
     "/alerts/",
     "/notifications/",
     "/channels/",
+    "/nodes/",
     "/inbox/",
     "/settings/",
 )

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.messages import get_messages
 
 from notifications_app.models import NotificationSettings
-from scheduler_app import mirror
-from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app import claims, mirror
+from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.pages.job_filters import STATES
 from scheduler_app.states import RunState
 from tests import factories
@@ -175,3 +175,33 @@ def test_runs_are_filtered_by_state_and_hour(as_olga, failed_run):
     failures = as_olga.get(f"/runs/?state=failed&hour={hour:%Y-%m-%dT%H}")
     assert [run.pk for run in failures.context["runs"]] == [failed_run.pk]
     assert len(as_olga.get("/runs/?hour=2020-01-01T00").context["runs"]) == 0
+
+
+def test_a_job_shows_what_became_of_its_slots(as_olga):
+    factories.make_job("often", cron="* * * * *")
+    slot = factories.make_due("often", timedelta(minutes=3)).replace(second=0)
+    ScheduleEpoch.objects.update(opened_at=slot - timedelta(minutes=1))
+    Timetable.objects.update(next_run_time=slot)
+    claims.claim()
+    page = as_olga.get("/jobs/often/")
+    states = [line.state for line in page.context["slots"].stretches]
+    assert states == ["QUEUED", "MISSED"]
+    assert "found too late" in page.content.decode()
+    JobRun.objects.filter(state="MISSED").delete()
+    html = as_olga.get("/jobs/often/").content.decode()
+    assert "The ledger and the schedule disagree" in html
+
+
+def test_a_job_that_runs_very_often_shows_the_newest_of_its_slots(as_olga, monkeypatch):
+    monkeypatch.setattr("scheduler_app.pages.job.SLOT_ROWS", 2)
+    job = factories.make_job("often", cron="* * * * *")
+    now = job.created_at.replace(second=0, microsecond=0)
+    ScheduleEpoch.objects.update(opened_at=now - timedelta(minutes=5))
+    for minutes in range(5):
+        slot = now - timedelta(minutes=minutes)
+        JobRun.objects.create(
+            job=job, trigger="SCHEDULE", state="SUCCESS", slot=slot, ready_at=slot, queued_at=slot,
+            epoch=ScheduleEpoch.objects.get().pk,
+        )  # fmt: skip
+    shown = as_olga.get("/jobs/often/").context["slots"]
+    assert (shown.since, shown.stretches[0].count) == (now - timedelta(minutes=1), 2)
