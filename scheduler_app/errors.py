@@ -29,6 +29,18 @@ class UnknownJobError(SchedulerError, LookupError):
     """No job has this id."""
 
 
+class WatchedJobError(SchedulerError):
+    """The job belongs to another scheduler, at which Vigil only looks on: change and start it there."""
+
+
+class UnknownRunError(SchedulerError, LookupError):
+    """No run has this id."""
+
+
+class RunEndedError(SchedulerError):
+    """The run is final already: there is nothing to stop."""
+
+
 class ForbiddenCallableError(SchedulerError):
     """The callable is neither named by the job file nor in an allowed module (SCHEDULER_ALLOWED_MODULES)."""
 

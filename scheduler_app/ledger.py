@@ -89,6 +89,21 @@ def end_unstarted(stopped: Sequence[tuple[JobRun, Reason]], now: datetime) -> No
     _book([run for run, _ in stopped])
 
 
+def cancel_queued(run_id: int, *, by: str, reason: Reason, now: datetime) -> bool:
+    """QUEUED to CANCELLED; False when the run is not queued."""
+    with brief():
+        waiting = JobRun.objects.queued().filter(pk=run_id)
+        changed = waiting.update(
+            state=RunState.CANCELLED,
+            reason=reason,
+            cancel_at=now,
+            cancel_by=by[:150],
+            finished_at=now,
+        )
+        _book(list(JobRun.objects.light().filter(pk=run_id)[:changed]))
+    return bool(changed)
+
+
 def give_back(run_ids: Sequence[int], token: str) -> int:
     """RUNNING back to QUEUED for runs whose body was certainly not called."""
     held = JobRun.objects.running().filter(pk__in=run_ids, token=token)

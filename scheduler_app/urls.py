@@ -14,4 +14,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<str:job_id>/reset/", job.reset, name="job-reset"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:run_id>/", runs.run_detail, name="run"),
+    path("runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
 ]

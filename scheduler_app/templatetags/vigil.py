@@ -43,6 +43,7 @@ LOOKS = {
     **dict.fromkeys(("QUEUED", "PENDING", "NEVER"), WAIT),
     **dict.fromkeys(("SKIPPED", "CANCELLED", "SUPPRESSED", "WITHDRAWN", "OFF", "ORPHANED"), OFF),
     "ACKNOWLEDGED": Look("warn", "eye"),
+    "WATCHED": Look("off", "eye"),
     "PAUSED": Look("warn", "pause"),
     "RETRY": WARN,
     "INFO": Look("wait", "info"),

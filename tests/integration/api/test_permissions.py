@@ -31,6 +31,7 @@ MATRIX = [
     ("POST", "scheduler/jobs/nightly/reset", {}, STAFF),
     ("GET", "scheduler/runs", None, READ),
     ("GET", "scheduler/runs/{run}", None, READ),
+    ("POST", "scheduler/runs/{run}/cancel", {}, STAFF_QUEUES),
     ("GET", "scheduler/nodes", None, READ),
     ("GET", "scheduler/verify", None, STAFF),
     ("GET", "scheduler/metrics", None, FIGURES),
