@@ -1,21 +1,16 @@
-"""From the names in a row to a function, by way of an allow-list (promise P7)."""
+"""From the names in a row to a function or a management command, by way of an allow-list (promise P7)."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import conf, jobfile
-from scheduler_app.errors import (
-    CallableError,
-    ForbiddenCallableError,
-    JobFileError,
-    ParameterError,
-)
+from scheduler_app import conf, jobfile, management_callable
+from scheduler_app.declarations import MANAGEMENT
+from scheduler_app.errors import CallableError, ForbiddenCallableError, JobFileError
 
 Names = frozenset[tuple[str, str]]
 Function = Callable[..., Any]
@@ -34,12 +29,18 @@ def declared() -> Names:
 
 
 def resolve(module: str, name: str) -> Function:
-    """The function `name` of `module`.
+    """The function `name` of `module`, or the command that a `name` like "management:clearsessions" means.
 
     Raises ForbiddenCallableError before anything is imported when neither the job file nor SCHEDULER_ALLOWED_MODULES
     names it, and CallableError when its module does not import or has no such function.
     """
     check_allowed(module, name)
+    if name.startswith(MANAGEMENT):
+        return management_callable.named(name.removeprefix(MANAGEMENT))
+    return _function(module, name)
+
+
+def _function(module: str, name: str) -> Function:
     try:
         found = import_module(module)
     except (Exception, SystemExit) as error:  # a module may do anything when it is imported
@@ -56,11 +57,14 @@ def resolve(module: str, name: str) -> Function:
 
 def check_allowed(module: str, name: str) -> None:
     """Raises ForbiddenCallableError when neither the job file nor SCHEDULER_ALLOWED_MODULES names it."""
-    if not _is_allowed(module, name):
+    is_command = name.startswith(MANAGEMENT)
+    entry = name if is_command else module
+    if not _is_allowed(module, name, entry):
         text = _(
-            "%(module)s.%(name)s is not named by the job file, nor is %(module)s in SCHEDULER_ALLOWED_MODULES."
+            "%(callable)s is not named by the job file, nor is %(entry)s in SCHEDULER_ALLOWED_MODULES."
         )
-        raise ForbiddenCallableError(text % {"module": module, "name": name})
+        whole = name if is_command else f"{module}.{name}"
+        raise ForbiddenCallableError(text % {"callable": whole, "entry": entry})
 
 
 def trust(module: str, name: str) -> None:
@@ -69,19 +73,9 @@ def trust(module: str, name: str) -> None:
     _last_good[file] = _last_good.get(file, frozenset()) | {(module, name)}
 
 
-def _is_allowed(module: str, name: str) -> bool:
+def _is_allowed(module: str, name: str, entry: str) -> bool:
+    """`entry` is what SCHEDULER_ALLOWED_MODULES would have to hold."""
     known = _last_good.get(conf.get().JOB_FILE, frozenset())
-    if (module, name) in known or module in conf.get().ALLOWED_MODULES:
+    if (module, name) in known or entry in conf.get().ALLOWED_MODULES:
         return True
     return (module, name) in declared()
-
-
-def check_parameters(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raises ParameterError when `function` cannot be called with these."""
-    try:
-        inspect.signature(function).bind(*args, **kwargs)
-    except TypeError as error:
-        facts = {"function": getattr(function, "__qualname__", function), "error": error}
-        raise ParameterError(_("%(function)s: %(error)s.") % facts) from error
-    except ValueError:
-        return  # built-ins without a signature: only the call itself can tell

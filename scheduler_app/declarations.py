@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import field_rules as rules
+from scheduler_app import params_schema
 from scheduler_app.field_rules import FieldError
 from scheduler_app.states import DstFold, DstGap, OnLost, OnMissed, Overlap, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-NAME = re.compile(r"[^\W\d]\w*")
+MANAGEMENT = "management:"
+"""What the callable begins with where it is a command of manage.py, such as `management:clearsessions`."""
+CALLABLE = re.compile(rf"[^\W\d]\w*|{MANAGEMENT}[a-zA-Z0-9][\w-]*")
 
-__all__ = ["FieldError", "JobDeclaration", "clean"]
+__all__ = ["FieldError", "JobDeclaration", "clean", "contradictions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,7 @@ class JobDeclaration:
 
     id: str
     name: str
-    module: str
+    module: str = ""
     callable: str
     cron: str
     owner: str
@@ -79,6 +82,19 @@ def clean(name: str, value: Any) -> Any:
     return RULES[name](value)
 
 
+def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, FieldError]]:
+    """Fields of an entry that do not go together, by field; `values` are the clean ones."""
+    is_command = str(values.get("callable", "")).startswith(MANAGEMENT)
+    if is_command and values.get("module"):
+        hint = _("Leave it out: a management command has none.")
+        yield "module", FieldError(str(_("is not empty")), hint)
+    if not is_command and not values.get("module"):
+        yield "module", FieldError(str(_("is missing")), _("Every job has one."))
+    for problem in params_schema.faults(values.get("params_schema", {}), values.get("kwargs", {})):
+        hint = _("params_schema of this job says so: correct one of the two.")
+        yield "kwargs", FieldError(problem, hint)
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
@@ -88,10 +104,12 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
         ID, _("Lower-case letters, digits, dot, dash and underscore; at most 100 of them.")
     ),
     "name": rules.text(200),
-    "module": rules.matching(
-        rules.DOTTED, _("Write the dotted name of a module, like 'shop.jobs'."), longest=200
+    "module": rules.module,
+    "callable": rules.matching(
+        CALLABLE,
+        _("Write the name of a function in the module, or 'management:NAME' for a command."),
+        longest=200,
     ),
-    "callable": rules.matching(NAME, _("Write the name of a function in the module."), longest=200),
     "cron": rules.cron,
     "owner": rules.text(150),
     "category": rules.text(100),
@@ -105,7 +123,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "jitter_s": rules.seconds(0, optional=False),
     "args": rules.json_value(list, "list"),
     "kwargs": rules.kwargs,
-    "params_schema": rules.json_value(dict, "dict"),
+    "params_schema": rules.json_schema,
     "timeout_s": rules.seconds(0.1),
     "max_instances": rules.whole(1, 1000),
     "overlap": rules.one_of(Overlap.values),

@@ -29,12 +29,16 @@ class UnknownJobError(SchedulerError, LookupError):
     """No job has this id."""
 
 
+class WatchedJobError(SchedulerError):
+    """The job belongs to another scheduler, at which Vigil only looks on: change and start it there."""
+
+
 class UnknownRunError(SchedulerError, LookupError):
-    """No run has this number."""
+    """No run has this id."""
 
 
 class RunEndedError(SchedulerError):
-    """The run has ended already: there is nothing to cancel."""
+    """The run is final already: there is nothing to stop."""
 
 
 class ForbiddenCallableError(SchedulerError):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import blackouts, calendars, timetable, zones
+from scheduler_app import blackouts, calendars, params_schema, timetable, zones
 from scheduler_app.errors import ScheduleError
 
 TAG = re.compile(r"[\w.-]{1,50}")
@@ -211,6 +211,22 @@ def kwargs(value: Any) -> dict[str, Any]:
         problem = _("%(name)r is no name of an argument") % {"name": wrong[0]}
         raise FieldError(problem, _("Use the function's names."))
     return dict(json_value(dict, "dict")(value))
+
+
+def module(value: Any) -> str:
+    """Empty where the callable is a management command."""
+    if value == "":
+        return ""
+    hint = _("Write the dotted name of a module, like 'shop.jobs'.")
+    return matching(DOTTED, hint, longest=200)(value)
+
+
+def json_schema(value: Any) -> dict[str, Any]:
+    schema = dict(json_value(dict, "dict")(value))
+    if problem := params_schema.problem(schema):
+        hint = _("Write a JSON Schema of the named arguments: {'properties': {'days': {...}}}.")
+        raise FieldError(problem, hint)
+    return schema
 
 
 def exceptions(value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import callables, declarations, epochs, mirror, upcoming
+from scheduler_app import declarations, epochs, mirror, parameters, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import CallableError, ForbiddenCallableError, ParameterError
 from scheduler_app.models import ScheduledJob
@@ -105,14 +105,13 @@ class ScheduledJobForm(JobModelForm):
 
     def _check_parameters(self) -> None:
         """Only where they were changed: who corrects an owner cannot be asked to mend the callable."""
-        changed = [name for name in ("args", "kwargs") if name in self.changes]
-        if not changed or not {"args", "kwargs"} <= set(self.cleaned_data):
+        names = ("args", "kwargs", "params_schema")
+        changed = [name for name in names if name in self.changes]
+        if not changed or not set(names) <= set(self.cleaned_data):
             return
+        wanted = (self.cleaned_data[name] for name in names)
         try:
-            function = callables.resolve(self.instance.module, self.instance.callable)
-            callables.check_parameters(
-                function, self.cleaned_data["args"], self.cleaned_data["kwargs"]
-            )
+            parameters.check(self.instance.module, self.instance.callable, *wanted)
         except (CallableError, ForbiddenCallableError, ParameterError) as error:
             self.add_error(changed[0], cut_line(str(error), 500))
 

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from scheduler_app.declarations import FieldError, JobDeclaration, clean
+from scheduler_app.declarations import FieldError, JobDeclaration, clean, contradictions
 from scheduler_app.errors import JobFileError
 from scheduler_app.texts import cut_line, storable
 
@@ -153,16 +153,23 @@ def _faults_of(where: str, entry: Mapping[str, Any]) -> Iterator[Fault]:
     for name in JobDeclaration.REQUIRED:
         if name not in entry:
             yield Fault(where=where, field=name, problem="is missing", hint="Every job has one.")
+    values = {}
     for name, value in entry.items():
         if name not in JobDeclaration.FIELDS:
             yield Fault(where=where, field=str(name), problem="is no field", hint=_closest(name))
             continue
         try:
-            clean(name, value)
+            values[name] = clean(name, value)
         except FieldError as error:
-            yield Fault(
-                where=where, field=name, value=_shown(value), problem=str(error), hint=error.hint
-            )
+            yield _fault(where, name, entry, error)
+    for name, contradiction in contradictions(values):
+        if name in values or name not in entry:  # what is wrong by itself has been told
+            yield _fault(where, name, entry, contradiction)
+
+
+def _fault(where: str, name: str, entry: Mapping[str, Any], error: FieldError) -> Fault:
+    value = _shown(entry[name]) if name in entry else ""
+    return Fault(where=where, field=name, value=value, problem=str(error), hint=error.hint)
 
 
 def _closest(name: Any) -> str:

@@ -81,15 +81,41 @@ def insert_final(runs: Sequence[JobRun]) -> None:
     )
     fresh = [run for run in runs if (run.job_id, run.slot) not in known]
     for run in JobRun.objects.bulk_create(fresh):
-        level = logging.ERROR if run.state == RunState.FAILED else logging.WARNING
-        event = "job_run_failed" if run.state == RunState.FAILED else "job_run_missed"
-        extra = {
-            "job_id": run.job_id,
-            "run_id": run.pk,
-            "error": run.error,
-            "slots": run.slot_count,
-        }
-        logger.log(level, event, extra=extra)
+        _log_final(run)
+    _book([ended_of(run) for run in fresh])
+
+
+def _log_final(run: JobRun) -> None:
+    level = logging.ERROR if run.state == RunState.FAILED else logging.WARNING
+    event = "job_run_failed" if run.state == RunState.FAILED else "job_run_missed"
+    extra = {"job_id": run.job_id, "run_id": run.pk, "error": run.error, "slots": run.slot_count}
+    logger.log(level, event, extra=extra)
+
+
+def insert_ended(runs: Sequence[JobRun]) -> None:
+    """Insert runs that another scheduler executed, in the caller's transaction.
+
+    One whose token is in the ledger was inserted before. A slot that has a run already keeps it: the second run of it
+    has no slot, and says so.
+    """
+    slots = JobRun.objects.filter(
+        job_id__in={run.job_id for run in runs}, slot__in={run.slot for run in runs}, attempt=1
+    )
+    known = {(job, slot): token for job, slot, token in slots.values_list("job", "slot", "token")}
+    fresh = []
+    for run in runs:
+        key = (run.job_id, run.slot)
+        if known.get(key) == run.token:
+            continue
+        if key in known:
+            run.log = f"Another run of the slot {run.slot} is on record: do two schedulers run it?"
+            run.slot = None
+        known.setdefault(key, run.token)
+        fresh.append(run)
+    JobRun.objects.bulk_create(fresh)
+    for run in fresh:
+        if run.state in (RunState.FAILED, RunState.MISSED):
+            _log_final(run)
     _book([ended_of(run) for run in fresh])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 MASK = "***"
 SHORTEST_SECRET = 6
@@ -45,3 +47,29 @@ def mask(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def shown(value: Any, name: str = "") -> Any:
+    """`value` without secrets: neither in its texts nor under a name that says that it is one."""
+    if isinstance(value, Mapping):
+        return {key: shown(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(item, name) for item in value]
+    if value in (None, "") or isinstance(value, bool):
+        return value
+    if _names_a_secret(name):
+        return MASK
+    return mask(value) if isinstance(value, str) else value
+
+
+def holds_mask(value: Any) -> bool:
+    """Whether `value` came out of `shown`, so that storing it would lose the secret behind it."""
+    if isinstance(value, Mapping):
+        return any(holds_mask(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(holds_mask(item) for item in value)
+    return isinstance(value, str) and MASK in value
+
+
+def _names_a_secret(name: str) -> bool:
+    return bool(name) and mask(f"{name}=x").endswith(MASK)

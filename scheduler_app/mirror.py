@@ -20,7 +20,12 @@ from django.utils.translation import gettext as _
 from scheduler_app import claims, epochs
 from scheduler_app.clock import db_now
 from scheduler_app.declarations import JobDeclaration
-from scheduler_app.errors import EditConflictError, StaleFileError, UnknownJobError
+from scheduler_app.errors import (
+    EditConflictError,
+    StaleFileError,
+    UnknownJobError,
+    WatchedJobError,
+)
 from scheduler_app.jobfile import JobFile
 from scheduler_app.models import JobGate, ScheduledJob, SyncedFile, Timetable
 from scheduler_app.signals import file_synced
@@ -191,7 +196,7 @@ def _merged(job: ScheduledJob, declared: JobDeclaration) -> tuple[dict[str, Any]
 
 def _merge(job: ScheduledJob, declared: JobDeclaration, source: str, now: datetime) -> None:
     changes, overrides = _merged(job, declared)
-    if job.state == JobState.ORPHANED or changes:
+    if job.state in (JobState.ORPHANED, JobState.WATCHED) or changes:
         changes.update(state=JobState.ACTIVE, state_error="")
     changes.update(file_values=_values(declared), overrides=overrides, source=source)
     _apply(job, changes, now, f"synced from {source}")
@@ -207,10 +212,11 @@ def edit(
 ) -> ScheduledJob:
     """Change fields of a job outside the file; in force at once. The values have been validated.
 
-    Raises UnknownJobError, and EditConflictError when `revision` is not the present one.
+    Raises UnknownJobError, WatchedJobError, and EditConflictError when `revision` is not the present one.
     """
     with transaction.atomic():
         job = _lock_job(job_id)
+        require_ours(job)
         if revision is not None and job.revision != revision:
             text = _(
                 "%(job)s was changed by somebody else in the meantime (revision %(revision)s): "
@@ -253,6 +259,13 @@ def get(job_id: str) -> ScheduledJob:
         return ScheduledJob.objects.get(pk=job_id)
     except ScheduledJob.DoesNotExist:
         raise _unknown(job_id) from None
+
+
+def require_ours(job: ScheduledJob) -> None:
+    """Raises WatchedJobError."""
+    if job.state == JobState.WATCHED:
+        text = _("%(job)s is run by another scheduler (%(source)s): change or start it there.")
+        raise WatchedJobError(text % {"job": job.pk, "source": job.source})
 
 
 def _lock_job(job_id: str) -> ScheduledJob:

@@ -1,4 +1,4 @@
-"""Runs that people ask for: checked against the callable, then queued for a node."""
+"""What people ask of runs: one outside the schedule, checked and queued for a node; or that one should stop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import callables, claims, ledger, mirror
+from scheduler_app import claims, ledger, mirror, parameters
+from scheduler_app.declarations import FieldError, clean
 from scheduler_app.errors import ParameterError
+from scheduler_app.masking import holds_mask
 from scheduler_app.models import JobRun
 from scheduler_app.states import JobState
 
@@ -16,18 +18,19 @@ from scheduler_app.states import JobState
 def run_now(job_id: str, *, params: Mapping[str, Any] | None = None, requested_by: str) -> JobRun:
     """Queue a run of `job_id` with `params` over its named arguments; a disabled job may be run, too.
 
-    Raises UnknownJobError, ForbiddenCallableError, CallableError, and ParameterError when the callable does not take
-    the parameters or the job is no longer in its file.
+    Raises UnknownJobError, WatchedJobError, ForbiddenCallableError, CallableError, and ParameterError when the callable
+    does not take the parameters, `params_schema` does not allow them, or the job is no longer in its file.
     """
     job = mirror.get(job_id)
+    mirror.require_ours(job)
     if job.state == JobState.ORPHANED:
         text = _("%(job)s is no longer in %(source)s: there is nothing to call.")
         raise ParameterError(text % {"job": job_id, "source": job.source})
-    function = callables.resolve(job.module, job.callable)
-    callables.check_parameters(function, job.args, {**job.kwargs, **(params or {})})
-    return claims.request_run(
-        job, params=dict(params) if params else None, requested_by=requested_by
+    wanted = _storable(params or {})
+    parameters.check(
+        job.module, job.callable, job.args, {**job.kwargs, **wanted}, job.params_schema
     )
+    return claims.request_run(job, params=wanted or None, requested_by=requested_by)
 
 
 def cancel(run_id: int, *, by: str) -> JobRun:
@@ -37,3 +40,13 @@ def cancel(run_id: int, *, by: str) -> JobRun:
     Raises UnknownRunError, and RunEndedError when there is nothing to cancel any more.
     """
     return ledger.cancel(run_id, by=by)
+
+
+def _storable(params: Mapping[str, Any]) -> dict[str, Any]:
+    if holds_mask(params):
+        text = _("“***” stands for a secret that is not shown: write the value itself.")
+        raise ParameterError(text)
+    try:
+        return dict(clean("kwargs", dict(params)))
+    except FieldError as error:
+        raise ParameterError(f"{error}. {error.hint}") from None

@@ -19,7 +19,8 @@ from scheduler_app.clock import db_now
 from scheduler_app.errors import ScheduleError
 from scheduler_app.models import JobRun, ScheduleEpoch, Timetable
 from scheduler_app.states import Reason, RunState, SlotState
-from scheduler_app.timetable import EPOCH, INSTANT, NEVER_AFTER, Schedule
+from scheduler_app.timetable import EPOCH, NEVER_AFTER, Schedule
+from scheduler_app.wall_clock import INSTANT
 
 CHUNK = 2000
 """Runs read by one query."""

@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:run_id>/", runs.run_detail, name="run"),
     path("nodes/", nodes.node_list, name="nodes"),
+    path("runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
 ]

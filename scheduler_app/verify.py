@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 
 from scheduler_app import (
     calendar_days,
-    callables,
     conf,
     epochs,
     jobfile,
+    parameters,
     upcoming,
     verify_live,
     verify_schedule,
@@ -83,13 +83,14 @@ def verify(now: datetime, *, offline: bool = False) -> Report:
 def _call_findings(declared: JobDeclaration, job: Job) -> Iterator[Finding]:
     """What the file calls, with the parameters of `job`, which may have been changed outside of it."""
     try:
-        function = callables.resolve(declared.module, declared.callable)
-        callables.check_parameters(function, job.args, job.kwargs)
+        parameters.check(
+            declared.module, declared.callable, job.args, job.kwargs, job.params_schema
+        )
     except (CallableError, ForbiddenCallableError) as error:
         hint = _("Correct module and callable in the job file.")
         yield Finding(kind="callable", job=declared.id, text=storable(str(error), 2000), hint=hint)
     except ParameterError as error:
-        hint = _("Give args and kwargs as the function takes them.")
+        hint = _("Give args and kwargs as the function, and params_schema, take them.")
         yield Finding(kind="signature", job=declared.id, text=storable(str(error), 2000), hint=hint)
 
 

@@ -16,6 +16,10 @@ def succeed(text: str = "done") -> str:
     return text
 
 
+def take_anything(**named: object) -> str:
+    return repr(named)
+
+
 def fail(text: str = "boom") -> None:
     raise ValueError(text)
 

@@ -34,6 +34,7 @@ ICONS = {
     "ACTIVE": "●",
     "ORPHANED": "∅",
     "BROKEN": "✗",
+    "WATCHED": "◎",
     # runs
     "QUEUED": "…",
     "RUNNING": "▶",

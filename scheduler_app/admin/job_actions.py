@@ -20,8 +20,12 @@ from django.utils.translation import ngettext
 from scheduler_app import mirror, requests
 from scheduler_app.errors import SchedulerError
 from scheduler_app.models import ScheduledJob
+from scheduler_app.run_form import RunForm
 
 Jobs = QuerySet[ScheduledJob]
+
+SENT = "_run"
+"""In what is posted: the arguments have been asked."""
 
 
 class ReasonForm(forms.Form):
@@ -60,22 +64,41 @@ def disable(model_admin: Any, request: HttpRequest, queryset: Jobs) -> TemplateR
     return None
 
 
-@admin.action(description=_("Run now"), permissions=["change"])
-def run_now(model_admin: Any, request: HttpRequest, queryset: Jobs) -> None:
-    """Queues the runs; a scheduler takes them, never the web process."""
-    by = request.user.get_username()
+@admin.action(description=_("Run now …"), permissions=["change"])
+def run_now(model_admin: Any, request: HttpRequest, queryset: Jobs) -> TemplateResponse | None:
+    """Queues the runs; a scheduler takes them, never the web process. Of one job its arguments are asked first."""
+    jobs = list(queryset)
+    if len(jobs) == 1:
+        return _run_one(model_admin, request, jobs[0])
+    _for_each(model_admin, request, queryset, lambda job: _queue(model_admin, request, job))
+    return None
 
-    def queue(job: ScheduledJob) -> None:
-        run = requests.run_now(job.pk, requested_by=by)
-        url = reverse(
-            "admin:scheduler_app_jobrun_change",
-            args=[run.pk],
-            current_app=model_admin.admin_site.name,
-        )
-        text = format_html(str(_('{} is queued: <a href="{}">run {}</a>.')), job.pk, url, run.pk)
-        model_admin.message_user(request, text, messages.SUCCESS)
 
-    _for_each(model_admin, request, queryset, queue)
+def _run_one(model_admin: Any, request: HttpRequest, job: ScheduledJob) -> TemplateResponse | None:
+    form = RunForm(job, request.POST if SENT in request.POST else None)
+    if form.fields and not form.is_valid():
+        return _ask_arguments(model_admin, request, job, form)
+    try:
+        _queue(model_admin, request, job, form.params if form.is_bound else {})
+    except SchedulerError as error:
+        if form.is_bound:
+            form.add_error(None, str(error))
+            return _ask_arguments(model_admin, request, job, form)
+        model_admin.message_user(request, f"{job.pk}: {error}", messages.ERROR)
+    return None
+
+
+def _queue(
+    model_admin: Any, request: HttpRequest, job: ScheduledJob, params: dict[str, Any] | None = None
+) -> None:
+    run = requests.run_now(job.pk, params=params, requested_by=request.user.get_username())
+    url = reverse(
+        "admin:scheduler_app_jobrun_change",
+        args=[run.pk],
+        current_app=model_admin.admin_site.name,
+    )
+    text = format_html(str(_('{} is queued: <a href="{}">run {}</a>.')), job.pk, url, run.pk)
+    model_admin.message_user(request, text, messages.SUCCESS)
 
 
 @admin.action(description=_("Reset to the job file"), permissions=["change"])
@@ -113,13 +136,25 @@ def _say(model_admin: Any, request: HttpRequest, done: list[ScheduledJob], text:
 def _ask_why(
     model_admin: Any, request: HttpRequest, queryset: Jobs, form: ReasonForm
 ) -> TemplateResponse:
+    facts = {"title": _("Disable jobs"), "jobs": queryset, "form": form}
+    return _ask(model_admin, request, "disable.html", facts)
+
+
+def _ask_arguments(
+    model_admin: Any, request: HttpRequest, job: ScheduledJob, form: RunForm
+) -> TemplateResponse:
+    title = _("Run %(job)s now") % {"job": job.pk}
+    return _ask(model_admin, request, "run.html", {"title": title, "job": job, "form": form})
+
+
+def _ask(
+    model_admin: Any, request: HttpRequest, template: str, facts: dict[str, Any]
+) -> TemplateResponse:
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": _("Disable jobs"),
         "opts": model_admin.opts,
-        "jobs": queryset,
-        "form": form,
         "checkbox": ACTION_CHECKBOX_NAME,
         "media": model_admin.media,
+        **facts,
     }
-    return TemplateResponse(request, "admin/scheduler_app/scheduledjob/disable.html", context)
+    return TemplateResponse(request, f"admin/scheduler_app/scheduledjob/{template}", context)

@@ -86,6 +86,11 @@ class ScheduledJobAdmin(Admin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Jobs of another scheduler are there to be looked at."""
+        is_watched = obj is not None and obj.state == JobState.WATCHED
+        return not is_watched and super().has_change_permission(request, obj)
+
     @admin.display(description=_("job id"), ordering="id")
     def job(self, job: ScheduledJob) -> SafeString:
         return breakable(job.pk)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
@@ -11,12 +12,39 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from scheduler_app import requests
 from scheduler_app.admin.base import HistoryAdmin, block, breakable, mark
 from scheduler_app.admin.job_filter import JobFilter
+from scheduler_app.errors import SchedulerError
+from scheduler_app.masking import shown
 from scheduler_app.models import JobRun
+from scheduler_app.states import RunState
 from scheduler_app.templatetags.vigil import duration, when
 from scheduler_app.texts import cut_line
+
+
+@admin.action(description=_("Stop"), permissions=["operate"])
+def cancel(model_admin: Any, request: HttpRequest, queryset: QuerySet[JobRun]) -> None:
+    by, done = request.user.get_username(), []
+    for run_id in queryset.values_list("pk", flat=True):
+        try:
+            done.append(requests.cancel(run_id, by=by))
+        except SchedulerError as error:
+            model_admin.message_user(request, str(error), messages.ERROR)
+    for run in done:
+        model_admin.log_change(request, run, str(_("asked to stop")))
+    if cancelled := sum(run.state == RunState.CANCELLED for run in done):
+        text = ngettext("%d run is cancelled.", "%d runs are cancelled.", cancelled) % cancelled
+        model_admin.message_user(request, text, messages.SUCCESS)
+    if asked := len(done) - cancelled:
+        text = ngettext(
+            "%d run is asked to stop: a process is ended, a thread stops when it looks.",
+            "%d runs are asked to stop: processes are ended, threads stop when they look.",
+            asked,
+        )
+        model_admin.message_user(request, text % asked, messages.SUCCESS)
 
 
 class RunList(ChangeList):
@@ -40,8 +68,13 @@ class JobRunAdmin(HistoryAdmin):
         "error_line",
     )
     list_filter = (JobFilter, "state", "trigger")
+    actions = (cancel,)
     fieldsets = (
-        (None, {"fields": ("job", "state_mark", "reason", "trigger", "requested_by", "params")}),
+        (
+            None,
+            {"fields": ("job", "state_mark", "reason", "trigger", "requested_by", "given")},
+        ),
+        (None, {"fields": ("cancel_at", "cancel_by")}),
         (_("When"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
         (None, {"fields": ("started_at", "finished_at", "duration_ms", "lag", "node", "attempt")}),
         (_("What came of it"), {"fields": ("progress", "progress_text", "result_block")}),
@@ -50,6 +83,7 @@ class JobRunAdmin(HistoryAdmin):
     )
     readonly_fields = (
         "state_mark",
+        "given",
         "lag",
         "result_block",
         "error_block",
@@ -84,6 +118,10 @@ class JobRunAdmin(HistoryAdmin):
     @admin.display(description=_("state"))
     def state_mark(self, run: JobRun) -> SafeString:
         return mark(run.state, run.get_state_display())
+
+    @admin.display(description=_("named arguments of this run"))
+    def given(self, run: JobRun) -> str:
+        return json.dumps(shown(run.params), ensure_ascii=False) if run.params else ""
 
     @admin.display(description=_("error"))
     def error_line(self, run: JobRun) -> str:

@@ -17,8 +17,11 @@ from scheduler_app.errors import (
     EditConflictError,
     ForbiddenCallableError,
     ParameterError,
+    RunEndedError,
     ScheduleError,
     UnknownJobError,
+    UnknownRunError,
+    WatchedJobError,
 )
 from scheduler_app.masking import mask
 
@@ -26,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 _statuses: dict[type[Exception], int] = {
     UnknownJobError: status.HTTP_404_NOT_FOUND,
+    UnknownRunError: status.HTTP_404_NOT_FOUND,
     EditConflictError: status.HTTP_409_CONFLICT,
+    WatchedJobError: status.HTTP_409_CONFLICT,
+    RunEndedError: status.HTTP_409_CONFLICT,
     ForbiddenCallableError: status.HTTP_400_BAD_REQUEST,
     CallableError: status.HTTP_400_BAD_REQUEST,
     ParameterError: status.HTTP_400_BAD_REQUEST,

@@ -11,9 +11,10 @@ from rest_framework import serializers
 
 from scheduler_app import mirror, upcoming
 from scheduler_app.api.inputs import Input
-from scheduler_app.api.outputs import Masked, MaskedJSON, shown, word
+from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Limit, Page
 from scheduler_app.drift import drift_of
+from scheduler_app.masking import shown
 from scheduler_app.models import ScheduledJob
 from scheduler_app.selectors import JobFigures, JobLine
 from scheduler_app.states import JobState, RunState, Severity

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from scheduler_app import callables, declarations, mirror, requests, selectors
+from scheduler_app import declarations, mirror, parameters, requests, selectors
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.inputs import read
 from scheduler_app.api.job_shapes import (
@@ -24,11 +24,11 @@ from scheduler_app.api.job_shapes import (
     RunRequest,
     Why,
 )
-from scheduler_app.api.outputs import holds_mask
 from scheduler_app.api.paging import cut
 from scheduler_app.api.runs import RunDetailShape
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
+from scheduler_app.masking import holds_mask
 from scheduler_app.models import ScheduledJob
 
 
@@ -92,8 +92,7 @@ class RunNow(Endpoint):
     def post(self, request: Request, job_id: str) -> Response:
         """Queue a run outside the schedule; `Location` is where to follow it."""
         given = read(RunRequest, request.data).get("params")
-        params = None if given is None else _clean("kwargs", given, shown_as="params")
-        run = requests.run_now(_known(job_id), params=params, requested_by=caller(request))
+        run = requests.run_now(_known(job_id), params=given, requested_by=caller(request))
         where = reverse("vigil_scheduler_api:run", args=[run.pk], request=request)
         return Response(RunDetailShape(run).data, status=202, headers={"Location": where})
 
@@ -146,20 +145,19 @@ def _cleaned(change: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _clean(name: str, value: Any, *, shown_as: str = "") -> Any:
-    field = shown_as or name
+def _clean(name: str, value: Any) -> Any:
     if name in ("args", "kwargs") and holds_mask(value):
         text = _("“***” stands for a secret that is not shown: write the value itself.")
-        raise ValidationError({field: [text]})
+        raise ValidationError({name: [text]})
     try:
         return declarations.clean(name, value)
     except declarations.FieldError as error:
-        raise ValidationError({field: [f"{error}. {error.hint}"]}) from None
+        raise ValidationError({name: [f"{error}. {error.hint}"]}) from None
 
 
 def _check_parameters(job: ScheduledJob, values: dict[str, Any]) -> None:
     """Only where they are changed: who corrects an owner cannot be asked to mend the callable."""
-    if "args" in values or "kwargs" in values:
-        function = callables.resolve(job.module, job.callable)
-        args, kwargs = values.get("args", job.args), values.get("kwargs", job.kwargs)
-        callables.check_parameters(function, args, kwargs)
+    names = ("args", "kwargs", "params_schema")
+    if any(name in values for name in names):
+        wanted = (values.get(name, getattr(job, name)) for name in names)
+        parameters.check(job.module, job.callable, *wanted)

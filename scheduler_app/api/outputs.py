@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import TextChoices
@@ -10,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from scheduler_app.masking import MASK, mask
+from scheduler_app.masking import mask, shown
 
 
 def word(choices: type[TextChoices], **options: Any) -> serializers.CharField:
@@ -32,29 +31,3 @@ class MaskedJSON(serializers.JSONField):
 
     def to_representation(self, value: Any) -> Any:
         return shown(super().to_representation(value))
-
-
-def shown(value: Any, name: str = "") -> Any:
-    """`value` without secrets: neither in its texts nor under a name that says that it is one."""
-    if isinstance(value, Mapping):
-        return {key: shown(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [shown(item, name) for item in value]
-    if value in (None, "") or isinstance(value, bool):
-        return value
-    if _names_a_secret(name):
-        return MASK
-    return mask(value) if isinstance(value, str) else value
-
-
-def holds_mask(value: Any) -> bool:
-    """Whether `value` came out of `shown`, so that storing it would lose the secret behind it."""
-    if isinstance(value, Mapping):
-        return any(holds_mask(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(holds_mask(item) for item in value)
-    return isinstance(value, str) and MASK in value
-
-
-def _names_a_secret(name: str) -> bool:
-    return bool(name) and mask(f"{name}=x").endswith(MASK)

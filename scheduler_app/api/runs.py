@@ -10,7 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler_app.api.endpoint import Endpoint
+from scheduler_app import requests
+from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Page, PageQuery, page_of
 from scheduler_app.api.schema import operation
@@ -37,6 +38,8 @@ class RunShape(serializers.Serializer[Any]):
     slot_last = serializers.DateTimeField(allow_null=True, help_text="The end of a range of slots.")
     slot_count = serializers.IntegerField()
     requested_by = serializers.CharField()
+    cancel_at = serializers.DateTimeField(allow_null=True, help_text="When it was asked to stop.")
+    cancel_by = serializers.CharField()
     ready_at = serializers.DateTimeField()
     queued_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
@@ -76,6 +79,15 @@ class Run(Endpoint):
     def get(self, request: Request, run_id: str) -> Response:
         """One run with its output."""
         return Response(RunDetailShape(get_object_or_404(JobRun, pk=int(run_id))).data)
+
+
+class Cancel(Endpoint):
+    @operation("runs", "runs_cancel", answer=RunDetailShape, status=202)
+    def post(self, request: Request, run_id: str) -> Response:
+        """Stop a run: a queued one is cancelled at once; of a running one the process is ended within seconds, while a
+        thread is asked and stops when it looks. Follow it until its state is final."""
+        run = requests.cancel(int(run_id), by=caller(request))
+        return Response(RunDetailShape(run).data, status=202)
 
 
 def _wanted(query: dict[str, Any]) -> QuerySet[JobRun]:

@@ -9,6 +9,7 @@ from scheduler_app.api.paging import ID
 from scheduler_app.api.routes import route
 
 JOB = "scheduler/jobs/(?P<job_id>[^/]+)"
+RUN = f"scheduler/runs/(?P<run_id>{ID})"
 
 app_name = "vigil_scheduler_api"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,7 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(f"{JOB}/run", jobs.RunNow, "job-run"),
     route(f"{JOB}/reset", jobs.Reset, "job-reset"),
     route("scheduler/runs", runs.Runs, "runs"),
-    route(f"scheduler/runs/(?P<run_id>{ID})", runs.Run, "run"),
+    route(RUN, runs.Run, "run"),
+    route(f"{RUN}/cancel", runs.Cancel, "run-cancel"),
     route("scheduler/slots", slots.Slots, "slots"),
     route("scheduler/nodes", nodes.Nodes, "nodes"),
     route("scheduler/verify", verification.Verification, "verify"),

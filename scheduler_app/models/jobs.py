@@ -19,7 +19,7 @@ JOB_ID = RegexValidator(
 class ScheduledJob(models.Model):
     """A declared job as it is in force: the file's values under the changes made in the admin.
 
-    Written by `mirror.py` alone.
+    Written by `mirror.py` alone; those of schedulers that are watched by `watched_jobs.py`.
     """
 
     id = models.CharField(_("job id"), primary_key=True, max_length=100, validators=[JOB_ID])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,12 @@ from django.utils.translation import gettext as _
 from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
+from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.people import is_staff
+from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
 
 DECLARED = (
@@ -76,7 +79,8 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
         "zone": zone,
         "next_times": upcoming.next_times(job, now),
-        "drift": drift.differences(job),
+        "run_form": RunForm(job) if is_staff(request.user) else None,
+        "drift": _drift(job),
         "slots": recent_slots(job_id, now),
     }
     return render(request, "scheduler_app/job.html", context)
@@ -123,29 +127,24 @@ def reset(request: HttpRequest, job_id: str) -> str:
 
 @action(SchedulerError)
 def run(request: HttpRequest, job_id: str) -> str:
-    params = _params(request.POST.get("params", ""))
-    queued = requests.run_now(job_id, params=params, requested_by=_name(request))
+    form = RunForm(mirror.get(job_id), request.POST)
+    if not form.is_valid():
+        raise ParameterError(form.problems)
+    queued = requests.run_now(job_id, params=form.params, requested_by=_name(request))
     return _("Run %(run)s of %(job)s is queued.") % {"run": queued.pk, "job": job_id}
 
 
-def _params(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        params = json.loads(text)
-    except ValueError as error:
-        raise ParameterError(
-            _("The parameters are no JSON: %(error)s") % {"error": error}
-        ) from None
-    if not isinstance(params, dict):
-        raise ParameterError(_('The parameters have to be an object, like {"days": 3}.'))
-    return params
+def _drift(job: ScheduledJob) -> list[drift.Difference]:
+    return [
+        replace(one, in_file=shown(one.in_file, one.field), in_force=shown(one.in_force, one.field))
+        for one in drift.differences(job)
+    ]
 
 
 def _shown(job: ScheduledJob, name: str) -> Any:
     """As the reader's language has it: the word of a choice, JSON for a structure."""
     word = getattr(job, f"get_{name}_display", None)
-    value = word() if word else getattr(job, name)
+    value = word() if word else shown(getattr(job, name), name)
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False) if value else ""
     return "" if value is None else value

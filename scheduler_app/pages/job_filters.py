@@ -23,6 +23,7 @@ STATES = {
     "never": _("never ran"),
     "broken": _("broken"),
     "orphaned": _("no longer in the job file"),
+    "watched": _("run by another scheduler"),
     "drift": _("changed here"),
 }
 SORTS = {
@@ -88,6 +89,7 @@ def condition(state: str, now: datetime) -> Q:
         "never": Q(last_run=None),
         "broken": Q(state=JobState.BROKEN),
         "orphaned": Q(state=JobState.ORPHANED),
+        "watched": Q(state=JobState.WATCHED),
         "drift": ~Q(overrides={}),
     }
     return conditions[state]

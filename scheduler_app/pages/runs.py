@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
+from scheduler_app import requests
+from scheduler_app.errors import SchedulerError
+from scheduler_app.masking import shown
 from scheduler_app.models import JobRun
 from scheduler_app.pages.keyset import portion
-from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.states import FAILED_STATES, OPEN_STATES, RunState
 
 HOUR = timedelta(hours=1)
@@ -25,7 +27,7 @@ FAILED = "failed"
 class Step:
     """A moment of a run, and how long it took since the step before."""
 
-    name: str | Promise
+    name: str
     at: datetime
     after_ms: float | None
 
@@ -64,9 +66,19 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
         "steps": steps_of(run),
         "is_open": run.state in OPEN_STATES,
         "attempts": _attempts(run),
+        "params": shown(run.params),
     }
     part = "_run_live.html" if is_refresh(request) else "run.html"
     return render(request, f"scheduler_app/{part}", context)
+
+
+@action(SchedulerError)
+def cancel(request: HttpRequest, run_id: int) -> str:
+    run = requests.cancel(run_id, by=str(request.user.get_username()))
+    if run.state == RunState.CANCELLED:
+        return _("Run %(run)s is cancelled; it had not begun.") % {"run": run_id}
+    text = _("Run %(run)s is asked to stop. A process is ended; a thread stops when it looks.")
+    return text % {"run": run_id}
 
 
 def steps_of(run: JobRun) -> list[Step]:

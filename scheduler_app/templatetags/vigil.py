@@ -45,6 +45,7 @@ LOOKS = {
         ("SKIPPED", "CANCELLED", "SUPPRESSED", "WITHDRAWN", "OFF", "ORPHANED", "PRUNED"), OFF
     ),
     "ACKNOWLEDGED": Look("warn", "eye"),
+    "WATCHED": Look("off", "eye"),
     "PAUSED": Look("warn", "pause"),
     "RETRY": WARN,
     "INFO": Look("wait", "info"),

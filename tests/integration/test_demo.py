@@ -17,7 +17,7 @@ from notifications_app import channel_states, fan_out, recipients
 from notifications_app.models import AlertNotification, ChannelTally, GatewayTally
 from project.demo import loading
 from project.demo.errors import DemoError
-from scheduler_app import callables, claims, epochs, jobfile, ledger, mirror, runner, selectors
+from scheduler_app import claims, epochs, jobfile, ledger, mirror, parameters, runner, selectors
 from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.models import (
@@ -246,7 +246,7 @@ LIVE = {
 def test_demo_jobs_run_under_the_scheduler(job_id, state):
     loading.load(days=1)
     job = mirror.get(job_id)
-    callables.check_parameters(callables.resolve(job.module, job.callable), job.args, job.kwargs)
+    parameters.check(job.module, job.callable, job.args, job.kwargs, job.params_schema)
     if "seconds" in job.kwargs or job.callable == "be_slow":
         job.kwargs = {**job.kwargs, "seconds": 0.02}
     (task,) = claims.taken(start_run(job_id).token)

@@ -106,7 +106,14 @@ def enumerate_slots(timetable, after, until):
 
 
 def result(run, state, now):
-    return RunResult(run_id=run.pk, token=run.token, state=state, finished_at=now, duration_ms=1.0)
+    return RunResult(
+        run_id=run.run_id,
+        token=run.token,
+        state=state,
+        started_at=now,
+        finished_at=now,
+        duration_ms=1.0,
+    )
 
 
 def expected_state(slot: datetime, settled: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,38 @@ def job(db):
     return make_job("a")
 
 
-@pytest.mark.parametrize(("module", "name"), [("os", "system"), ("subprocess", "run")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("subprocess", "run"),
+        ("", "management:flush"),
+        ("project.demo", "management:flush"),  # an allowed module allows no command
+        ("management:flush", "run"),
+    ],
+)
 def test_row_that_names_foreign_code_is_refused_before_anything_is_imported(job, module, name):
     ScheduledJob.objects.update(module=module, callable=name)
     with pytest.raises(ForbiddenCallableError, match="not named by the job file"):
         requests.run_now("a", requested_by="mallory")
+
+
+def test_command_is_allowed_by_its_own_entry_alone(settings, job):
+    allowed = ["management:clearsessions", "project.demo"]
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "ALLOWED_MODULES": allowed}
+    assert callables.resolve("", "management:clearsessions")
+    for module in ("", "management:clearsessions", "project.demo"):
+        with pytest.raises(ForbiddenCallableError):
+            callables.resolve(module, "management:flush")
+
+
+def test_looking_at_a_forged_job_imports_nothing(job, admin_client):
+    sys.modules.pop("this", None)
+    ScheduledJob.objects.update(module="this", callable="s")
+    assert admin_client.get("/jobs/a/").status_code == 200
+    data = {"action": "run_now", "_selected_action": ["a"]}
+    assert admin_client.post("/admin/scheduler_app/scheduledjob/", data).status_code == 200
+    assert "this" not in sys.modules
 
 
 def test_editing_cannot_change_what_is_called(job):
@@ -31,11 +59,13 @@ def test_editing_cannot_change_what_is_called(job):
         mirror.edit("a", {"module": "os"}, by="mallory")
 
 
-def test_forged_row_is_not_run_by_a_scheduler(site, wait_until):
+@pytest.mark.parametrize(
+    ("module", "name"), [("pathlib", "Path"), ("", "management:sendtestemail")]
+)
+def test_forged_row_is_not_run_by_a_scheduler(site, wait_until, module, name):
     site.declare(declaration("a", cron="0 0 1 1 *"))
     site.scheduler()
-    target = site.folder / "forged"
-    ScheduledJob.objects.update(module="pathlib", callable="Path", args=[str(target)])
+    ScheduledJob.objects.update(module=module, callable=name, args=["forged"])
     run = claims.request_run(ScheduledJob.objects.get(pk="a"))
     wait_until(lambda: JobRun.objects.get(pk=run.pk).finished_at)
     run.refresh_from_db()

@@ -4,14 +4,19 @@ import json
 import time
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandParser, OutputWrapper
 
 from scheduler_app import requests
 from scheduler_app.commands import FINDINGS, VigilCommand, add_format
 from scheduler_app.errors import ParameterError, SchedulerError
+from scheduler_app.following import Follower
 from scheduler_app.models import JobRun
 from scheduler_app.selectors import run_facts
 from scheduler_app.states import OPEN_STATES, RunState
+
+LOOK_S = 0.2
+INTERRUPTED = 130
+"""What a shell calls a program that Ctrl-C ended."""
 
 
 class Command(VigilCommand):
@@ -27,6 +32,10 @@ class Command(VigilCommand):
         parser.add_argument(
             "--wait", action="store_true", help="wait for the end; exit 1 if it failed"
         )
+        parser.add_argument(
+            "--follow", action="store_true",
+            help="like --wait, and show what it says while it runs; Ctrl-C leaves the run going",
+        )  # fmt: skip
         parser.add_argument("--timeout", type=float, default=600, help="wait at most this long (s)")
         add_format(parser, "table", "json")
 
@@ -34,28 +43,64 @@ class Command(VigilCommand):
         params = dict(_pair(text) for text in options["param"])
         run = requests.run_now(options["job"], params=params, requested_by="command line")
         self.say(f"Run {run.pk} of {run.job_id} is queued.")
-        if options["wait"]:
-            run = self._wait(run, options["timeout"])
-        self._show(run, options["format"])
-        return FINDINGS if options["wait"] and run.state not in WELL else 0
+        waits = options["wait"] or options["follow"]
+        if waits:
+            try:
+                run = self._wait(run, **options)
+            except KeyboardInterrupt:
+                self._say_that_it_goes_on(run)
+                return INTERRUPTED
+        self._show(run, **options)
+        return FINDINGS if waits and run.state not in WELL else 0
 
-    def _wait(self, run: JobRun, timeout_s: float) -> JobRun:
-        deadline = time.monotonic() + timeout_s
+    def _wait(self, run: JobRun, *, timeout: float, follow: bool, **options: Any) -> JobRun:
+        deadline, teller = time.monotonic() + timeout, _Teller(self, self._talk(**options))
         while run.state in OPEN_STATES and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
             run.refresh_from_db()
+            if follow:
+                teller.tell(run)
         if run.state == RunState.QUEUED:
             self.say("Nobody took it: is `manage.py runscheduler` running?")
+        elif run.state == RunState.RUNNING:
+            self._say_that_it_goes_on(run)
         return run
 
-    def _show(self, run: JobRun, how: str) -> None:
+    def _talk(self, *, format: str, **options: Any) -> OutputWrapper:
+        """Where what the run says goes: stdout is kept free for JSON."""
+        return self.stderr if format == "json" else self.stdout
+
+    def _say_that_it_goes_on(self, run: JobRun) -> None:
+        self.say(f"Run {run.pk} goes on. To stop it: manage.py cancel_run {run.pk}")
+
+    def _show(self, run: JobRun, *, format: str, follow: bool, **options: Any) -> None:
         facts = run_facts(run)
-        if how == "json":
+        if format == "json":
             self.show_json(facts)
             return
         self.show_table(("", ""), [(name, value) for name, value in facts.items() if name != "log"])
-        if run.log:
+        if run.log and not follow:
             self.stdout.write(run.log)
+
+
+class _Teller:
+    """Tells of a run what was not told yet."""
+
+    def __init__(self, command: Command, out: OutputWrapper) -> None:
+        self._command, self._out = command, out
+        self._follower = Follower()
+        self._progress = ""
+
+    def tell(self, run: JobRun) -> None:
+        if text := self._follower.new(run.log):
+            self._out.write(text, style_func=str, ending="")
+            self._out.flush()
+        progress = run.progress_text
+        if run.progress is not None:
+            progress = f"{run.progress:.0f} % {progress}".strip()
+        if progress != self._progress:
+            self._progress = progress
+            self._command.say(progress)
 
 
 WELL = (RunState.SUCCESS, RunState.SKIPPED)

@@ -109,7 +109,7 @@ def test_disable_keeps_who_and_why(admin_client, said):
 
 def test_run_now_queues_and_links_the_run(act, said):
     make_job("nightly")
-    page = act(LIST, "run_now", ["nightly"])
+    page = act(LIST, "run_now", ["nightly"], _run="1")
     run = JobRun.objects.get()
     assert (run.state, run.trigger, run.requested_by) == (
         RunState.QUEUED,
@@ -117,6 +117,50 @@ def test_run_now_queues_and_links_the_run(act, said):
         "boss",
     )
     assert f"/admin/scheduler_app/jobrun/{run.pk}/change/" in said(page)[0]
+
+
+def test_run_now_of_one_job_asks_for_its_arguments_first(act, said):
+    schema = {
+        "properties": {
+            "day": {"type": "string", "title": "Day", "description": "Which one."},
+            "limit": {"type": "integer", "minimum": 1, "default": 500},
+            "dry": {"type": "boolean"},
+            "mode": {"enum": ["fast", "slow"]},
+            "more": {"type": "array"},
+            "token": {"type": "string"},
+        },
+        "additionalProperties": False,
+    }
+    kwargs = {"day": "monday", "dry": True, "mode": "slow", "more": [1], "token": "hidden-value"}
+    make_job("nightly", callable="take_anything", params_schema=schema, kwargs=kwargs)
+    page = act(LIST, "run_now", ["nightly"])
+    html = page.content.decode()
+    assert not JobRun.objects.exists()
+    assert "hidden-value" not in html
+    for part in ('value="monday"', "Which one.", 'placeholder="500"', 'placeholder="***"'):
+        assert part in html
+    shown = {
+        name: field.value() for name, field in ((f.html_name, f) for f in page.context["form"])
+    }
+    shown = {name: "" if value is None else value for name, value in shown.items()}
+    sent = {**shown, "param-limit": "7", "param-mode": '"fast"', "_run": "1"}
+    act(LIST, "run_now", ["nightly"], **sent)
+    assert JobRun.objects.get().params == {"limit": 7, "mode": "fast"}
+
+
+def test_run_now_with_arguments_that_do_not_fit_keeps_what_was_typed(act):
+    schema = {"properties": {"day": {"type": "string", "pattern": "^[a-z]+$"}}}
+    make_job("nightly", callable="take_anything", params_schema=schema)
+    html = act(LIST, "run_now", ["nightly"], _run="1", **{"param-day": "MONDAY"}).content.decode()
+    assert "day has to match ^[a-z]+$." in html
+    assert 'value="MONDAY"' in html
+    assert not JobRun.objects.exists()
+
+
+def test_run_now_of_a_job_without_arguments_asks_nothing(act):
+    make_job("nightly", callable="skip")
+    act(LIST, "run_now", ["nightly"])
+    assert JobRun.objects.exists()
 
 
 def test_run_now_of_what_cannot_be_called_is_an_error_and_the_others_run(act, said):

@@ -10,7 +10,7 @@ from scheduler_app.admin import base, foreign
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, Timetable
 from scheduler_app.states import RunState
-from tests.factories import make_job, make_node
+from tests.factories import make_job, make_node, start_run
 from tests.integration.admin.conftest import ended_run
 
 RUNS = "/admin/scheduler_app/jobrun/"
@@ -89,6 +89,19 @@ def test_run_page_of_a_job_that_is_gone_still_opens(admin_client):
     run = JobRun.objects.get()
     assert admin_client.get(f"{RUNS}{run.pk}/change/").status_code == 200
     assert "gone" in admin_client.get(RUNS).content.decode()
+
+
+def test_runs_are_stopped_and_what_has_ended_is_told(act, said):
+    make_job("hourly")
+    running, ended = start_run("hourly", token="t2"), ended_run("nightly", RunState.SUCCESS)
+    queue("hourly", 1)
+    waiting = JobRun.objects.get(state="QUEUED")
+    messages = said(act(RUNS, "cancel", [running.pk, ended.pk, waiting.pk]))
+    assert f"Run {ended.pk} has ended already: succeeded." in messages
+    assert "1 run is cancelled." in messages
+    assert any("1 run is asked to stop" in one for one in messages)
+    by_state = dict(JobRun.objects.values_list("state", "cancel_by"))
+    assert by_state == {"RUNNING": "boss", "SUCCESS": "", "CANCELLED": "boss"}
 
 
 @pytest.mark.parametrize("url", [RUNS, NODES])

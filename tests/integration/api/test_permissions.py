@@ -32,6 +32,7 @@ MATRIX = [
     ("GET", "scheduler/runs", None, READ),
     ("GET", "scheduler/runs/{run}", None, READ),
     ("GET", "scheduler/slots?job=nightly", None, READ),
+    ("POST", "scheduler/runs/{run}/cancel", {}, STAFF_QUEUES),
     ("GET", "scheduler/nodes", None, READ),
     ("GET", "scheduler/verify", None, STAFF),
     ("GET", "scheduler/metrics", None, FIGURES),

@@ -31,6 +31,7 @@ ACTIONS = (
     "/jobs/nightly/disable/",
     "/jobs/nightly/run/",
     "/jobs/nightly/reset/",
+    "/runs/{run}/cancel/",
     "/notifications/{dead}/requeue/",
     "/channels/EMAIL/switch/",
     "/channels/EMAIL/hold/",
@@ -104,7 +105,7 @@ def test_a_refresh_after_the_session_ended_goes_to_the_login_page(client):
 
 def test_actions_are_refused_to_others_than_staff(as_olga, failed_run, alert, dead):
     for action in ACTIONS:
-        address = action.format(alert=alert.pk, dead=dead.pk)
+        address = action.format(alert=alert.pk, dead=dead.pk, run=failed_run.pk)
         assert as_olga.post(address).status_code == 403, address
     assert ScheduledJob.objects.get().enabled
     assert JobRun.objects.count() == 1
@@ -114,7 +115,8 @@ def test_actions_are_refused_to_others_than_staff(as_olga, failed_run, alert, de
 
 def test_actions_are_posts(as_staff, failed_run, alert, dead):
     for action in (*ACTIONS, *HANDLING):
-        assert as_staff.get(action.format(alert=alert.pk, dead=dead.pk)).status_code == 405
+        address = action.format(alert=alert.pk, dead=dead.pk, run=failed_run.pk)
+        assert as_staff.get(address).status_code == 405
 
 
 def test_others_see_the_alerts_and_notifications_that_concern_them(as_olga, olga, staff):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from notifications_app.models import NotificationSettings
-from scheduler_app import claims, mirror
+from scheduler_app import claims, mirror, requests
 from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.pages.job_filters import STATES
 from scheduler_app.states import RunState
@@ -46,20 +46,70 @@ def test_an_action_never_leads_to_another_site(as_staff):
 
 def test_staff_run_a_job_now_with_parameters(as_staff, allowed):
     factories.make_job()
-    as_staff.post("/jobs/nightly/run/", {"params": '{"text": "hello"}'})
+    assert 'name="param-text"' in as_staff.get("/jobs/nightly/").content.decode()
+    as_staff.post("/jobs/nightly/run/", {"param-text": "hello"})
     run = JobRun.objects.get()
     assert (run.params, run.requested_by) == ({"text": "hello"}, "admin")
 
 
 @pytest.mark.parametrize(
-    ("params", "complaint"),
-    [("{", "no JSON"), ("[1]", "object"), ('{"nobody": 1}', "nobody")],
+    ("sent", "complaint"),
+    [
+        ({"params": "{"}, "valid JSON"),
+        ({"params": "[1]"}, "object"),
+        ({"params": '{"a b": 1}'}, "no name of an argument"),
+        ({"param-days": "x"}, "days: Enter a whole number."),
+        ({"param-days": "8"}, "days: Ensure this value is less than or equal to 7."),
+        ({"param-mode": '"odd"'}, "mode: Select a valid choice"),
+    ],
 )
-def test_parameters_that_do_not_fit_are_a_message_and_no_run(as_staff, allowed, params, complaint):
-    factories.make_job()
-    response = as_staff.post("/jobs/nightly/run/", {"params": params})
+def test_parameters_that_do_not_fit_are_a_message_and_no_run(as_staff, allowed, sent, complaint):
+    schema = {"properties": {"days": {"type": "integer", "maximum": 7}, "mode": {"enum": ["fast"]}}}
+    factories.make_job(callable="take_anything", params_schema=schema)
+    response = as_staff.post("/jobs/nightly/run/", sent)
     assert complaint in said(response)
     assert not JobRun.objects.exists()
+
+
+def test_others_are_offered_no_form(as_olga):
+    factories.make_job()
+    assert "param-text" not in as_olga.get("/jobs/nightly/").content.decode()
+
+
+def test_secret_arguments_are_masked_on_the_page(as_staff, allowed):
+    factories.make_job(callable="take_anything", kwargs={"api_key": "hidden-value"})
+    mirror.edit("nightly", {"kwargs": {"api_key": "hidden-other"}}, by="boss")
+    requests.run_now("nightly", params={"token": "hidden-third"}, requested_by="boss")
+    for address in ("/jobs/nightly/", f"/runs/{JobRun.objects.get().pk}/"):
+        html = as_staff.get(address).content.decode()
+        assert "hidden-" not in html
+        assert "***" in html
+
+
+def test_staff_stop_a_queued_run(as_staff):
+    run = claims.request_run(factories.make_job())
+    assert f"/runs/{run.pk}/cancel/" in as_staff.get(f"/runs/{run.pk}/").content.decode()
+    response = as_staff.post(f"/runs/{run.pk}/cancel/", {"next": f"/runs/{run.pk}/"})
+    run.refresh_from_db()
+    assert "had not begun" in said(response)
+    assert (run.state, run.cancel_by) == ("CANCELLED", "admin")
+    assert "/cancel/" not in as_staff.get(f"/runs/{run.pk}/").content.decode()
+    assert "ended already" in said(as_staff.post(f"/runs/{run.pk}/cancel/"))
+
+
+def test_others_see_no_button_that_stops_a_run(as_olga):
+    run = claims.request_run(factories.make_job())
+    assert "/cancel/" not in as_olga.get(f"/runs/{run.pk}/").content.decode()
+
+
+def test_staff_ask_a_running_run_to_stop_and_see_that_it_was_asked(as_staff):
+    factories.make_job()
+    run = factories.start_run("nightly")
+    response = as_staff.post(f"/runs/{run.pk}/cancel/")
+    assert "a thread stops when it looks" in said(response)
+    html = as_staff.get(f"/runs/{run.pk}/").content.decode()
+    assert "admin asked it to stop" in html
+    assert f"/runs/{run.pk}/cancel/" not in html
 
 
 def test_an_unknown_job_is_a_message(as_staff):
