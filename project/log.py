@@ -26,8 +26,8 @@ STDOUT_VARIABLE = "VIGIL_LOG_STDOUT"
 SERVICES = ("runscheduler", "notification_worker")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS = ("json", "console")
-# they tell each job or request a second time, httpx with the whole URL
-TALKATIVE = ("apscheduler", "httpx", "httpcore", "asyncio")
+# they tell each job, message or request a second time, httpx with the whole URL
+TALKATIVE = ("apscheduler", "celery", "httpx", "httpcore", "asyncio")
 
 
 class StreamLog(QuietFailure, logging.StreamHandler):  # type: ignore[type-arg]
@@ -112,7 +112,7 @@ def formatter(style: str) -> logging.Formatter:
 
 def _handlers(path: Path) -> tuple[logging.Handler, ...]:
     file = SharedLogFile(path)
-    is_service = len(sys.argv) > 1 and sys.argv[1] in SERVICES
+    is_service = _is_service(sys.argv)
     is_child = sys.argv[-1] == fork_client.ROLE  # which may be killed, and then no line may wait
     if is_service and not is_child:
         return (BackgroundLog([file, StreamLog(sys.stdout)]),)
@@ -121,6 +121,14 @@ def _handlers(path: Path) -> tuple[logging.Handler, ...]:
     to_person = StderrLog()
     to_person.setLevel(logging.WARNING)
     return file, to_person
+
+
+def _is_service(command: Sequence[str]) -> bool:
+    """manage.py with one of SERVICES, or a Celery worker (`celery ...` or `python -m celery ...`)."""
+    program, *arguments = command or [""]
+    if program.endswith(("/celery", "/celery/__main__.py")):
+        return "worker" in arguments
+    return bool(arguments) and arguments[0] in SERVICES
 
 
 def _take_over(*names: str) -> None:

@@ -112,6 +112,8 @@ if REDIS_URL:
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 5},
     }
 
+CELERY_BROKER_URL = config("CELERY_BROKER_URL", default="") or REDIS_URL
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -165,6 +167,7 @@ FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
 VIGIL_SCHEDULER = {
     "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
     "EXECUTOR": config("SCHEDULER_EXECUTOR", default="local"),
+    "CELERY_APP": "project.celery.app",
     "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
     "SITE_URL": SITE_URL,
     "PUSH_URL": config("METRICS_PUSH_URL", default=""),

@@ -75,13 +75,11 @@ def check_calendars(**_: object) -> list[CheckMessage]:
 
 def _executor_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     executor = raw.get("EXECUTOR", "local")
-    if executor == "local" or not isinstance(executor, str):
+    if executor in ("local", "celery") or not isinstance(executor, str):
         return []
-    if executor == "celery":
-        text = "VIGIL_SCHEDULER['EXECUTOR'] is 'celery', which this version does not have."
-    else:
-        text = f"VIGIL_SCHEDULER['EXECUTOR'] is {executor!r}, which is no executor."
-    return [Error(text, hint="Set SCHEDULER_EXECUTOR to local.", id="vigil_scheduler.E002")]
+    text = f"VIGIL_SCHEDULER['EXECUTOR'] is {executor!r}, which is no executor."
+    hint = "Set SCHEDULER_EXECUTOR to local or celery."
+    return [Error(text, hint=hint, id="vigil_scheduler.E002")]
 
 
 def _heartbeat_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:

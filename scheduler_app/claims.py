@@ -283,6 +283,11 @@ def is_waiting(queues: Sequence[str] = ()) -> bool:
     return _waiting(db_now(), queues).exists()
 
 
+def count_waiting(queue: str, most: int) -> int:
+    """How many runs of `queue` may be taken now, counted up to `most`."""
+    return _waiting(db_now(), (queue,))[:most].count()
+
+
 def _waiting(now: datetime, queues: Sequence[str]) -> RunQuerySet:
     ready = JobRun.objects.queued().filter(held=False, ready_at__lte=now)
     return (ready.filter(queue__in=queues) if queues else ready).order_by("ready_at", "id")

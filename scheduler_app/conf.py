@@ -17,6 +17,9 @@ class SchedulerConf:
     JOB_FILE: str = ""
     """Dotted name of the module with `JOBS` and `CHANNELS`."""
     EXECUTOR: str = "local"
+    """`local`: threads of the scheduler call the jobs; `celery`: workers of CELERY_APP do."""
+    CELERY_APP: str = ""
+    """Dotted name of the Celery app whose workers execute, such as "shop.celery.app"."""
     ALLOWED_MODULES: tuple[str, ...] = ()
     """Modules whose callables rows may name, beside those that the job file names."""
     THREADS: int = 16

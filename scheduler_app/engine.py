@@ -1,6 +1,6 @@
 """The scheduler process: APScheduler's blocking loop over our store, with everything that it needs around it.
 
-Threads: the loop claims; a taker starts what is queued; a pool runs it; one writer stores results; the heart beats.
+Threads: the loop claims; an executor starts what is queued, or rings for workers that do; the heart beats.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,24 +18,20 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from django.db import DatabaseError
 from django.db.models import Q
 
-from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, runner, single
-from scheduler_app.executor import NodeExecutor
+from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, single
+from scheduler_app.executors.doorbell import DoorbellExecutor
+from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
 from scheduler_app.heart import Heart
 from scheduler_app.listener import COMPLETED, job_listener
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pings import Pings, Vitals
 from scheduler_app.pool_watch import PoolWatch
-from scheduler_app.result_writer import ResultWriter
 from scheduler_app.running import capturing
-from scheduler_app.states import NodeKind, Overlap, Reason
+from scheduler_app.states import NodeKind, Overlap
 from scheduler_app.store import SlotStore
 
 logger = logging.getLogger(__name__)
-
-
-REPORT_S = 0.5
-"""What is left for results when a process had to be killed at the end of its grace."""
 
 
 class _Loop(BlockingScheduler):  # type: ignore[misc]
@@ -61,9 +58,11 @@ class _Loop(BlockingScheduler):  # type: ignore[misc]
 class Engine:
     """One scheduler process. `run()` blocks until `stop()`; both belong to the main thread."""
 
-    def __init__(self, *, threads: int | None = None) -> None:
+    def __init__(self, *, threads: int | None = None, queues: Sequence[str] = ()) -> None:
         settings = conf.get()
-        self._threads = threads or settings.THREADS
+        self._is_local = settings.EXECUTOR == "local"
+        self._threads = (threads or settings.THREADS) if self._is_local else 0
+        self._queues = tuple(queues)
         self._watch = FileWatch(settings.JOB_FILE)
         self._drain = False
         self._loop = _Loop(timezone=UTC, jobstore_retry_interval=1)
@@ -76,7 +75,7 @@ class Engine:
     def run(self, *, once: bool = False) -> None:
         """Work until `stop()`; with `once`, do what is due and end.
 
-        Raises JobFileError and SchedulerRunningError before anything is started.
+        Raises JobFileError, SchedulerRunningError and CeleryAppError before anything is started.
         """
         lock = single.lock()
         report = self._watch.start()
@@ -90,7 +89,6 @@ class Engine:
             gc.freeze()  # what was imported stays: no collection has to look through it again
             self._get_ready_to_fork()
             self._heart.start()
-            self._writer.start()
             self._loop.add_listener(job_listener, COMPLETED)
             self._loop.add_jobstore(self._store, "default")
             self._loop.add_executor(self._executor, "default")
@@ -103,14 +101,16 @@ class Engine:
 
     def _assemble(self) -> None:
         settings = conf.get()
-        self._writer = ResultWriter()
+        doorbell = None if self._is_local else DoorbellExecutor()
         self._heart = Heart(
             NodeKind.SCHEDULER,
             lease_s=settings.LEASE_S,
             beat_s=settings.BEAT_S,
             slots=self._threads,
+            queues=self._queues,
             figures=self._figures,
             duties=(
+                self._heed_cancels,
                 self._show_output,
                 self._reap,
                 ledger.release,
@@ -119,7 +119,7 @@ class Engine:
                 self._look_at_pool,
             ),
         )
-        self._executor = NodeExecutor(self._threads, self._heart, self._writer)
+        self._executor = doorbell or LocalExecutor(self._threads, self._heart, self._queues)
         self._pool_watch = PoolWatch(self._threads, settings.SATURATED_S)
         self._store = SlotStore(self._executor.ring)
 
@@ -140,12 +140,16 @@ class Engine:
     def _show_output(self) -> None:
         self._executor.show_output()
 
+    def _heed_cancels(self) -> None:
+        self._executor.heed_cancels()
+
     def _reap(self) -> None:
         if self._heart.is_steady():
             nodes.reap()
 
     def _look_at_pool(self) -> None:
-        self._pool_watch.look(self._executor.busy, self._heart.node_id)
+        if self._is_local:
+            self._pool_watch.look(self._executor.busy, self._heart.node_id)
 
     def _run_once(self) -> None:
         self._executor.start(self._loop, "default")
@@ -160,29 +164,15 @@ class Engine:
         """Claiming has stopped. Results are written; what still runs after the grace is LOST, by our own word."""
         deadline_s = None if self._drain else time.monotonic() + conf.get().SHUTDOWN_S
         logger.info("scheduler_stopping", extra={"running": self._executor.busy})
-        self._executor.stop_taking()
-        idle = self._wait_idle(deadline_s)
-        self._executor.shutdown()
-        written = self._writer.stop(timeout_s=1.0 if deadline_s else 60.0)
+        is_idle = self._executor.settle(deadline_s)
         try:
-            if not idle:
-                ledger.end_lost(self._heart.node_id, Reason.SHUTDOWN)
             self._heart.stop()
         except DatabaseError as error:
             logger.warning("stopped_without_database", extra={"error": str(error)})
-        logger.info("scheduler_stopped", extra={"clean": idle and written})
-        if not idle:
+        logger.info("scheduler_stopped", extra={"clean": is_idle})
+        if not is_idle:
             logging.shutdown()
             os._exit(0)  # threads that hang in a job cannot be ended otherwise
-
-    def _wait_idle(self, deadline_s: float | None) -> bool:
-        """Let runs end by themselves as long as there is time, then end those that can be ended."""
-        if deadline_s is None:
-            return self._executor.wait_idle(None)
-        if self._executor.wait_idle(deadline_s - conf.get().TERM_GRACE_S - REPORT_S):
-            return True
-        runner.stop_all()
-        return self._executor.wait_idle(deadline_s)
 
     def _get_ready_to_fork(self) -> None:
         """Loading the fork server takes a second, which the first run that needs it should not wait."""

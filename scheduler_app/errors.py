@@ -69,6 +69,14 @@ class NodeGoneError(SchedulerError):
     """This process was silent for longer than its lease; others took over what it held."""
 
 
+class CeleryAppError(SchedulerError):
+    """The Celery app of the setting CELERY_APP cannot be had, or has no broker."""
+
+
+class BrokerError(SchedulerError):
+    """The message broker does not answer; what is due stays in the database until it does."""
+
+
 class SkipRun(Exception):  # noqa: N818 - not an error: the job says that there was nothing to do
     """Raise it in a job to end the run as SKIPPED with a reason; nothing failed, nobody is told."""
 

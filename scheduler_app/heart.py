@@ -32,11 +32,13 @@ class Heart(threading.Thread):
         lease_s: float,
         beat_s: float,
         slots: int,
+        queues: Sequence[str] = (),
         figures: Figures = dict,
         duties: Sequence[Callable[[], object]] = (),
     ) -> None:
         super().__init__(name="vigil-heart", daemon=True)
-        self._kind, self._lease_s, self._beat_s, self._slots = kind, lease_s, beat_s, slots
+        self._kind, self._lease_s, self._beat_s = kind, lease_s, beat_s
+        self._slots, self._queues = slots, queues
         self._figures, self._duties = figures, duties
         self._stop_asked = threading.Event()
         self._lock = threading.Lock()
@@ -85,4 +87,6 @@ class Heart(threading.Thread):
         nodes.retire(self.node_id)
 
     def _register(self) -> Node:
-        return nodes.register(self._kind, lease_s=self._lease_s, slots=self._slots)
+        return nodes.register(
+            self._kind, lease_s=self._lease_s, slots=self._slots, queues=self._queues
+        )

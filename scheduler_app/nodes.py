@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +19,10 @@ from scheduler_app.transactions import brief
 logger = logging.getLogger(__name__)
 
 
-def register(kind: NodeKind, *, lease_s: float, slots: int, version: str = "") -> Node:
-    """A new life of this process."""
+def register(
+    kind: NodeKind, *, lease_s: float, slots: int, version: str = "", queues: Sequence[str] = ()
+) -> Node:
+    """A new life of this process. It executes runs of `queues` (empty: of all) in `slots` at once, if any."""
     now = db_now()
     return Node.objects.create(
         kind=kind,
@@ -27,6 +31,7 @@ def register(kind: NodeKind, *, lease_s: float, slots: int, version: str = "") -
         version=version,
         lease_s=lease_s,
         slots_total=slots,
+        queues=",".join(queues),
         started_at=now,
         heartbeat_at=now,
     )
@@ -49,6 +54,24 @@ def living(kind: NodeKind, now: datetime) -> list[Node]:
     """The nodes whose lease holds at `now`, the oldest first."""
     rows = Node.objects.filter(kind=kind, state=NodeState.ALIVE).order_by("pk")
     return [node for node in rows if not is_silent(node, now)]
+
+
+def executing(now: datetime) -> list[Node]:
+    """The living nodes that execute runs, the oldest first."""
+    kinds = (NodeKind.SCHEDULER, NodeKind.CELERY)
+    return [node for kind in kinds for node in living(kind, now) if node.slots_total]
+
+
+def serves(node: Node, queue: str) -> bool:
+    return not node.queues or queue in node.queues.split(",")
+
+
+def celery_slots(now: datetime) -> dict[str, int]:
+    """How many runs at once the living Celery workers can execute, by queue."""
+    slots: Counter[str] = Counter()
+    for node in living(NodeKind.CELERY, now):
+        slots.update(dict.fromkeys(node.queues.split(","), node.slots_total))
+    return dict(slots)
 
 
 def is_silent(node: Node, now: datetime) -> bool:

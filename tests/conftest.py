@@ -121,8 +121,22 @@ def run_manage(tmp_path):
 
 
 @pytest.fixture
-def site(transactional_db, run_manage, tmp_path):
+def run_celery(tmp_path):
+    """`run_celery(*arguments, env={})` starts the command celery as `run_manage` does manage.py."""
+    started: list[servers.Running] = []
+
+    def start(*arguments: str, env: dict[str, str] | None = None) -> servers.Running:
+        started.append(servers.start_celery(*arguments, folder=tmp_path, env=env))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def site(transactional_db, run_manage, run_celery, tmp_path):
     """A site of real processes on this test's database (see tests/site.py)."""
     from tests.site import Site
 
-    return Site(run_manage, tmp_path)
+    return Site(run_manage, run_celery, tmp_path)

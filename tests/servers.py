@@ -201,6 +201,12 @@ def start_manage(*arguments: str, folder: Path, env: Mapping[str, str] | None = 
     return Running(command, env=clean(**(env or {})), folder=folder)
 
 
+def start_celery(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> Running:
+    """`celery ARGUMENTS` with a clean environment and `env` over it."""
+    command = [sys.executable, "-m", "celery", "--quiet", *arguments]
+    return Running(command, env=clean(**(env or {})), folder=folder)
+
+
 @contextlib.contextmanager
 def browser(chromium: str) -> Iterator[Any]:
     """Playwright's browser object on the machine's own Chromium."""

@@ -39,8 +39,8 @@ def postgres_host() -> str:
 class Site:
     """Schedulers and workers; `trace` is a file to which the bodies of jobs write a line each (tests.jobs.note)."""
 
-    def __init__(self, start: Start, folder: Path, **env: str) -> None:
-        self._start = start
+    def __init__(self, start: Start, start_celery: Start, folder: Path, **env: str) -> None:
+        self._start, self._start_celery = start, start_celery
         self.folder = folder
         self.trace = folder / "trace"
         self.trace.touch()
@@ -77,6 +77,26 @@ class Site:
             servers.wait_until(lambda: _registered(NodeKind.WORKER, process), 30)
         return process
 
+    def celery_worker(
+        self,
+        *options: str,
+        pool: str = "threads",
+        concurrency: int = 2,
+        queues: str = "default",
+        app: str = "project",
+        ready: bool = True,
+    ) -> servers.Running:
+        """Started, and (with `ready`) executing; `self.env` names the broker."""
+        nodes = _celery_nodes() + (concurrency if pool == "prefork" else 1)
+        size = ("-P", pool, "-c", str(concurrency))
+        quick = ("--without-gossip", "--without-mingle")
+        process = self._start_celery(
+            "-A", app, "worker", "-Q", queues, *size, *quick, *options, env=self.env
+        )
+        if ready:
+            servers.wait_until(lambda: _alive(process) and _celery_nodes() >= nodes, 30)
+        return process
+
     def manage(self, *arguments: str) -> servers.Running:
         return self._start(*arguments, env=self.env)
 
@@ -93,11 +113,22 @@ class Site:
                 yield record
 
 
-def _registered(kind: NodeKind, process: servers.Running) -> bool:
+def _alive(process: servers.Running) -> bool:
     assert process.process.poll() is None, process.out + process.err
-    return Node.objects.filter(
-        kind=kind, pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False
-    ).exists()
+    return True
+
+
+def _celery_nodes() -> int:
+    return Node.objects.filter(kind=NodeKind.CELERY, state=NodeState.ALIVE).count()
+
+
+def _registered(kind: NodeKind, process: servers.Running) -> bool:
+    return (
+        _alive(process)
+        and Node.objects.filter(
+            kind=kind, pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False
+        ).exists()
+    )
 
 
 def all_final() -> bool:

@@ -15,7 +15,7 @@ WECHAT = {"ENABLED": True, "WEBHOOK_URL": "https://example.com/not-a-robot"}
 FAULTS = [
     ("VIGIL_SCHEDULER", {"THREAD": 4}, "vigil_scheduler.E001", "Did you mean THREADS?"),
     ("VIGIL_SCHEDULER", {"zzz": 4}, "vigil_scheduler.E001", "Keys: ALLOWED_MODULES"),
-    ("VIGIL_SCHEDULER", {"EXECUTOR": "celery"}, "vigil_scheduler.E002", "to local"),
+    ("VIGIL_SCHEDULER", {"EXECUTOR": "cellery"}, "vigil_scheduler.E002", "local or celery"),
     ("VIGIL_SCHEDULER", {"EXECUTOR": "threads"}, "vigil_scheduler.E002", "to local"),
     ("VIGIL_SCHEDULER", {"LEASE_S": 3, "BEAT_S": 2}, "vigil_scheduler.E002", "LEASE_S to 6"),
     ("VIGIL_SCHEDULER", {"THREADS": 0}, "vigil_scheduler.E002", "The default is 16"),
