@@ -9,7 +9,6 @@ import signal
 import time
 from datetime import timedelta
 
-import psutil
 import pytest
 from django.db import OperationalError, connection
 
@@ -59,15 +58,22 @@ def answers() -> bool:
 
 def crash_server(wait_until) -> None:
     """SIGKILL one of its processes: PostgreSQL ends all the others at once and recovers from its log."""
-    victim = wait_until(backends)[0]
-    if not psutil.pid_exists(victim) or os.geteuid() != 0:
-        pytest.skip("the database server is not on this machine, or not ours to kill")
-    os.kill(victim, signal.SIGKILL)
+    os.kill(wait_until(backends)[0], signal.SIGKILL)
     connection.close()
     wait_until(answers, 60)
 
 
+def is_ours() -> bool:
+    """Whether the server was started for these tests: nobody else's is killed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        (folder,) = cursor.fetchone()
+    return "/vigil-postgres-" in folder
+
+
 def test_database_server_that_crashes_five_times_costs_no_slot(site, wait_until):
+    if not is_ours():
+        pytest.skip("the database server is not one that was started for these tests")
     site.declare(*[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(6)])
     first, second = site.scheduler(), site.scheduler()
     for _ in range(5):
