@@ -32,6 +32,7 @@ pytestmark = [
 def load(site, count: int = 12):
     site.declare(
         *[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(count)],
+        site.noting("resting", cron="every 1 s", blackouts=["00:00-12:00", "12:00-24:00"]),
         site.noting("slow", callable="note_and_wait", cron="every 2 s", kwargs={"seconds": 0.4}),
     )
 
@@ -59,6 +60,9 @@ def test_schedulers_killed_at_random_lose_no_slot_and_repeat_none(site, wait_unt
         running.append(site.scheduler(ready=number % 2 == 0))
     settle(site, wait_until)
     assert JobRun.objects.filter(state="SUCCESS").count() > 20
+    rest = JobRun.objects.get(job="resting")  # one row, whoever found the next of its slots
+    assert (rest.state, rest.reason) == ("SKIPPED", "BLACKOUT")
+    assert rest.slot_count > 5
 
 
 def test_scheduler_that_is_stopped_holds_nobody_up_and_starts_nothing_when_it_wakes(

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
+import time_machine
 from django.conf import settings
 from django.core.checks import run_checks
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test import override_settings
 
 from notifications_app import checks as notification_checks
 from notifications_app.channels import registry
+from scheduler_app import calendar_days
+from scheduler_app.models import CalendarDay
+from tests.factories import declaration
 
 EMAIL = {"ENABLED": True, "SMTP_SERVER": "", "FROM": ""}
 WECHAT = {"ENABLED": True, "WEBHOOK_URL": "https://example.com/not-a-robot"}
@@ -88,3 +94,37 @@ def test_each_channel_has_its_known_keys():
     assert set(notification_checks.CHANNEL_KEYS) == set(registry.names())
     for channel, known in notification_checks.CHANNEL_KEYS.items():
         assert set(settings.VIGIL_NOTIFICATIONS.get(channel, {})) <= known
+
+
+@pytest.fixture
+def file_with_a_calendar(tmp_path, settings, monkeypatch):
+    jobs = [declaration("a", calendar="workdays:CN"), declaration("b", calendar="workdays:DE")]
+    (tmp_path / "checked_jobs.py").write_text(f"JOBS = {jobs!r}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "JOB_FILE": "checked_jobs"}
+    return tmp_path / "checked_jobs.py"
+
+
+@pytest.mark.django_db
+def test_deployment_with_a_calendar_that_is_not_published_is_told(file_with_a_calendar):
+    with time_machine.travel("2089-03-01T00:00:00Z", tick=False):
+        told = findings(deploy=True)["vigil_scheduler.W003"]
+        assert "workdays:CN: the days off of 2089 are not known" in told
+        CalendarDay.objects.create(calendar="CN", day=date(2089, 1, 3), is_open=True)
+        assert "vigil_scheduler.W003" not in findings(deploy=True)
+        assert "vigil_scheduler.W003" not in findings()
+
+
+@pytest.mark.django_db
+def test_calendars_are_checked_without_tables_as_well(file_with_a_calendar, monkeypatch):
+    def fail(used):
+        raise ProgrammingError("no such table")
+
+    monkeypatch.setattr(calendar_days, "entered_for", fail)
+    with time_machine.travel("2089-03-01T00:00:00Z", tick=False):
+        assert "2089" in findings(deploy=True)["vigil_scheduler.W003"]
+
+
+def test_file_that_cannot_be_read_is_told_elsewhere(file_with_a_calendar):
+    file_with_a_calendar.write_text("JOBS = 5")
+    assert "vigil_scheduler.W003" not in findings(deploy=True)
