@@ -128,8 +128,7 @@ def _own_year(year: int) -> Year:
 
 @lru_cache(maxsize=1024)
 def _published_year(place: str, year: int) -> Year:
-    # a working day that makes up for one in January may lie in December, and is in the list of the year behind it
-    found = _published(place, (year, year + 1))
+    found = _published(place, (year,))
     days = _days_of(year)
     return Year(
         frozenset(day for day in days if not found.is_working_day(day)),

@@ -70,11 +70,14 @@ def locals_between(begin: datetime, end: datetime, zone: ZoneInfo) -> tuple[date
 
 
 def is_smooth(zone: ZoneInfo, moment: datetime, local: datetime) -> bool:
-    """Whether one offset holds a day before `moment`, at `moment` and at `local` (which is then unique)."""
+    """Whether one offset holds at `moment`, for a day from then on, and at `local` (which is then unique).
+
+    If the clocks went back within the day, a time that matched before `moment` could still come a second time.
+    """
     offset = moment.astimezone(zone).utcoffset()
     return (
         offset
-        == (moment - DAY).astimezone(zone).utcoffset()
+        == (moment + DAY).astimezone(zone).utcoffset()
         == local.replace(tzinfo=zone).utcoffset()
         == local.replace(tzinfo=zone, fold=1).utcoffset()
     )

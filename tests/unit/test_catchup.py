@@ -55,6 +55,17 @@ def test_latest_runs_once_after_a_gap_and_the_rest_is_counted():
     assert found.following == minutes(601)
 
 
+def test_slot_that_is_exactly_as_late_as_it_may_be_runs():
+    for late_min in (5, 5.5):  # alone, and with others behind it
+        schedule = Schedule("0,1 * * * *") if late_min == 5.5 else HOURLY
+        now = minutes(late_min)
+        found = plan(
+            schedule, BEGIN, now, Policy(grace_s=late_min * 60, on_missed="all", max_catch_up=9)
+        )
+        assert found.run[0] == BEGIN
+        assert found.passed == ()
+
+
 def test_all_catches_up_at_most_so_many():
     found = plan(
         MINUTELY, BEGIN, minutes(10.5), Policy(on_missed="all", max_catch_up=4, grace_s=3600)
@@ -202,6 +213,17 @@ def test_slots_without_a_run_between_two_rests_do_not_part_them():
     found = plan(schedule, BEGIN, BEGIN + timedelta(days=2, hours=5), Policy(), job)
     (part,) = found.passed
     assert (part.reason, part.count) == (Reason.BLACKOUT, 15)
+
+
+def test_run_between_two_rests_parts_their_ranges():
+    schedule = Schedule("*/15 * * * *")
+    job = rests.of("UTC", "", ("00:00-00:30", "00:45-01:15"), {})
+    found = plan(schedule, BEGIN, minutes(70), Policy(grace_s=7200), job)
+    assert found.run == (minutes(30),)
+    assert [(part.first, part.last, part.count) for part in found.passed] == [
+        (BEGIN, minutes(15), 2),
+        (minutes(45), minutes(60), 2),
+    ]
 
 
 def test_rest_is_no_reason_to_catch_up_and_the_last_slot_before_it_is():

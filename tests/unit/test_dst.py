@@ -61,8 +61,10 @@ def shown(zone: ZoneInfo, moment: datetime) -> datetime:
 
 
 def changes_of(name: str) -> Iterator[Change]:
+    """Down to the minute, in steps; no zone moves its clocks forth and back within a week."""
     zone = ZoneInfo(name)
-    for day in jumps(zone, FIRST, LAST, DAY):
+    weeks = jumps(zone, FIRST, LAST, 7 * DAY)
+    for day in (day for week in weeks for day in jumps(zone, week, week + 7 * DAY, DAY)):
         for hour in jumps(zone, day, day + DAY, HOUR):
             for minute in jumps(zone, hour, hour + HOUR, MINUTE):
                 moment = minute + MINUTE
@@ -109,9 +111,13 @@ def rules_around(change: Change) -> list[Rule]:
         daily(end),
         Rule(f"{minute} {hour} * * {weekday}",
              lambda t: same_day(t) and (t.hour, t.minute) == (hour, minute), True),
+        Rule(f"{minute} {hour} {middle.day} {middle.month} *",
+             lambda t: t.date() == middle.date() and (t.hour, t.minute) == (hour, minute), True),
         Rule("5,35 0-23 * * *", lambda t: t.minute in (5, 35), True),
         Rule(f"*/20 {hour} * * {weekday}",
              lambda t: same_day(t) and t.hour == hour and t.minute % 20 == 0, False),
+        Rule(f"*/20 {hour} {middle.day} {middle.month} *",
+             lambda t: t.date() == middle.date() and t.hour == hour and t.minute % 20 == 0, False),
         Rule(f"{minute} */2 * * *", lambda t: t.minute == minute and t.hour % 2 == 0, False),
         Rule("*/15 * * * *", lambda t: t.minute % 15 == 0, False),
         Rule("0 * * * *", lambda t: t.minute == 0, False),

@@ -94,10 +94,8 @@ BEGINS = [  # in the days around changes of these zones, two of them folds that 
 ]  # fmt: skip
 
 
-@given(job_rests, st.sampled_from(BEGINS), st.integers(0, 2 * 1440), st.integers(1, 4 * 1440))
-def test_spans_cover_all_instants_and_agree_with_each(job, begin, offset, length):
-    after = begin + timedelta(minutes=offset)
-    until = after + timedelta(minutes=length)
+def assert_spans_agree(job: rests.Rests, after: datetime, until: datetime) -> None:
+    """They cover all instants, and say of each what `why` says of it."""
     spans = list(job.spans(after, until))
     assert (spans[0].after, spans[-1].until) == (after, until)
     for before, behind in pairwise(spans):
@@ -108,6 +106,20 @@ def test_spans_cover_all_instants_and_agree_with_each(job, begin, offset, length
         while moment > spans[index].until:
             index += 1
         assert job.why(moment) == spans[index].reason, moment
+
+
+@given(job_rests, st.sampled_from(BEGINS), st.integers(0, 2 * 1440), st.integers(1, 4 * 1440))
+def test_spans_agree_with_each_instant(job, begin, offset, length):
+    after = begin + timedelta(minutes=offset)
+    assert_spans_agree(job, after, after + timedelta(minutes=length))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("windows", [("23:10-01:20",), (NIGHT, "00:15-00:45"), ("Sun", LUNCH)])
+def test_spans_agree_with_each_instant_around_every_kind_of_change(zone, windows):
+    for begin in BEGINS:
+        job = rests.of(zone, "workdays:acme", windows, DAYS)
+        assert_spans_agree(job, begin, begin + timedelta(days=6))
 
 
 def test_open_slots_are_those_in_which_the_job_does_not_rest():

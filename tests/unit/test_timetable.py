@@ -119,6 +119,19 @@ def test_one_off_is_over_afterwards():
     assert schedule.next_after(at("2026-11-30T18:00")) is None
 
 
+def test_days_of_other_months_are_not_counted():
+    found = Schedule("* * * 6 *").count(at("2026-05-01T00:00"), at("2026-06-02T00:00"))
+    assert (found.count, found.first) == (1441, at("2026-06-01T00:00"))
+
+
+def test_yearly_slot_in_the_second_pass_of_a_fold_is_not_passed_over():
+    schedule = Schedule("30 2 25 10 *", BERLIN, fold=DstFold.TWICE)
+    assert schedule.next_times(at("2026-10-25T00:40"), 2) == [
+        at("2026-10-25T01:30"),
+        at("2027-10-25T00:30"),
+    ]
+
+
 crons = st.sampled_from(
     ["* * * * *", "*/7 * * * *", "30 2 * * *", "0 */6 * * MON-FRI", "15 3 1,15 * *", "0 0 29 2 *",
      "5 1-3 * * *", "59 23 L * *", "0,30 2 * 3,10 *", "* 1-2 * * SUN", "every 7 min"]
