@@ -245,7 +245,7 @@ def test_claim_of_many_that_rest_costs_as_many_queries_as_of_one():
 
 
 def test_run_starts_by_its_jitter_and_keeps_its_slot():
-    make_job("a", jitter_s=30)
+    make_job("a", cron="0 0 1 1 *", jitter_s=30)
     slot = make_due("a")
     claims.claim()
     run = JobRun.objects.get()
@@ -254,7 +254,7 @@ def test_run_starts_by_its_jitter_and_keeps_its_slot():
 
 
 def test_jitter_that_is_over_when_a_slot_is_caught_up_holds_nothing_up():
-    make_job("a", jitter_s=30, grace_s=3600)
+    make_job("a", cron="0 0 1 1 *", jitter_s=30, grace_s=3600)
     make_due("a", timedelta(minutes=10))
     claims.claim()
     assert JobRun.objects.get(state=RunState.QUEUED).ready_at < clock.db_now()
