@@ -137,6 +137,15 @@ def test_lost_run_is_tried_again_where_the_job_asks_for_it(policy, attempts):
     assert JobRun.objects.count() == attempts
 
 
+@pytest.mark.parametrize(("policy", "attempts"), [("alert", 1), ("retry", 2)])
+def test_run_that_its_own_stopping_process_calls_lost_is_tried_again_in_the_same_way(
+    policy, attempts
+):
+    make_job("a", on_lost=policy)
+    end(start_run("a"), RunState.LOST, reason=Reason.SHUTDOWN)
+    assert JobRun.objects.count() == attempts
+
+
 def test_retry_of_a_disabled_job_does_not_start():
     make_job("a", max_retries=1, retry_backoff_s=0)
     end(start_run("a"), RunState.FAILED)
