@@ -79,6 +79,13 @@ class RunForm(forms.Form):
         return field
 
 
+class _JSON(forms.JSONField):
+    """Empty where there is nothing, not `null`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 def _field_of(rule: Mapping[str, Any]) -> forms.Field:
     if isinstance(rule.get("enum"), list):
         return _choice({json.dumps(value): str(value) for value in rule["enum"]})
@@ -94,7 +101,7 @@ def _field_of(rule: Mapping[str, Any]) -> forms.Field:
         return forms.FloatField(**limits)
     if kind == "boolean":
         return _choice({"true": _("yes"), "false": _("no")})
-    return forms.JSONField(widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}))
+    return _JSON(widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}))
 
 
 def _choice(values: Mapping[str, Any]) -> forms.TypedChoiceField:
@@ -110,7 +117,7 @@ def _others(is_rest: bool) -> forms.JSONField:
         if is_rest
         else _("Named arguments of this run, as JSON (may stay empty)")
     )
-    return forms.JSONField(
+    return _JSON(
         label=label, required=False, widget=forms.Textarea(attrs=attrs), validators=[_is_object]
     )
 

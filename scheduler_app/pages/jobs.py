@@ -38,5 +38,5 @@ def job_list(request: HttpRequest) -> HttpResponse:
 
 
 def _values(name: str) -> list[str]:
-    rows = ScheduledJob.objects.order_by(name).values_list(name, flat=True)
+    rows = ScheduledJob.objects.exclude(**{name: ""}).order_by(name).values_list(name, flat=True)
     return list(rows.distinct()[:200])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,7 +67,7 @@ def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
         "steps": steps_of(run),
         "is_open": run.state in OPEN_STATES,
         "attempts": _attempts(run),
-        "params": shown(run.params),
+        "params": json.dumps(shown(run.params), ensure_ascii=False) if run.params else "",
     }
     part = "_run_live.html" if is_refresh(request) else "run.html"
     return render(request, f"scheduler_app/{part}", context)

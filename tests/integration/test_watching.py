@@ -12,7 +12,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, transaction
+from django.db.backends.signals import connection_created
 
 import scheduler_app
 from alerts_app.models import AlertRecord
@@ -321,16 +322,21 @@ def test_stopping_writes_what_was_seen_and_lets_go(scheduler, watch, run, wait_u
     scheduler_app.watch(scheduler, name="legacy").stop()
 
 
-def test_no_thread_of_theirs_opens_a_connection(run, watch, wait_until):
-    """Listeners run in the threads of the pool, where nobody would close one (it would stay for ever)."""
-    opened = []
+def test_no_connection_stays_open(run, wait_until):
+    """Listeners run in the threads of the pool, where nobody would close one."""
+    opened = {}
 
-    def look():
-        opened.append(connections["default"].connection)
+    def note(connection, **_):
+        opened.setdefault(threading.current_thread().name, []).append(connection)
 
-    run(look)
-    run(look, count=2)
-    assert opened == [None, None]
+    connection_created.connect(note)
+    try:
+        run(nap, 0)
+        run(nap, 0, count=2)
+    finally:
+        connection_created.disconnect(note)
+    assert set(opened) - {"MainThread"} == {"vigil-watch"}
+    wait_until(lambda: all(one.connection is None for one in opened["vigil-watch"]))
 
 
 def test_short_jobs_are_timed_though_their_end_is_told_before_their_submission(

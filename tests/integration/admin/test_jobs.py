@@ -127,6 +127,7 @@ def test_run_now_of_one_job_asks_for_its_arguments_first(act, said):
             "dry": {"type": "boolean"},
             "mode": {"enum": ["fast", "slow"]},
             "more": {"type": "array"},
+            "map": {"type": "object"},
             "token": {"type": "string"},
         },
         "additionalProperties": False,
@@ -137,6 +138,7 @@ def test_run_now_of_one_job_asks_for_its_arguments_first(act, said):
     html = page.content.decode()
     assert not JobRun.objects.exists()
     assert "hidden-value" not in html
+    assert "null" not in html
     for part in ('value="monday"', "Which one.", 'placeholder="500"', 'placeholder="***"'):
         assert part in html
     shown = {

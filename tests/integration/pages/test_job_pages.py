@@ -177,6 +177,12 @@ def test_the_list_is_filtered_and_sorted_by_its_address(as_staff):
     assert html.index("vg-job-gamma") < html.index("vg-job-alpha")
 
 
+def test_a_job_of_nobody_is_no_choice_of_the_filter(as_staff):
+    factories.make_job()
+    ScheduledJob.objects.update(owner="")
+    assert as_staff.get("/jobs/").context["owners"] == []
+
+
 def test_a_list_without_jobs_says_what_to_do(as_staff):
     assert "sync_jobs" in as_staff.get("/jobs/").content.decode()
 
