@@ -110,7 +110,6 @@ def _no_problems(owner: str) -> list[str]:
 
 def _notes(job: Job) -> Iterator[Finding]:
     waiting = {
-        "queue": job.queue != "default",
         "expected_s": job.expected_s is not None,
     }
     for name in (name for name, is_used in waiting.items() if is_used):

@@ -32,6 +32,7 @@ class Live:
     jobs: Mapping[str, ScheduledJob]
     due: Mapping[str, datetime | None]
     schedulers: list[Node]
+    executing: list[Node]
 
     @property
     def is_ticking(self) -> bool:
@@ -45,6 +46,7 @@ def look(file: JobFile, now: datetime) -> Live:
         jobs=ScheduledJob.objects.in_bulk(),
         due=dict(Timetable.objects.values_list("job_id", "next_run_time")),
         schedulers=nodes.living(NodeKind.SCHEDULER, now),
+        executing=nodes.executing(now),
     )
 
 
@@ -54,6 +56,7 @@ def findings(live: Live) -> Iterator[Finding]:
     for node in live.schedulers:
         yield from _node_findings(node, live)
     yield from _held_by_runs(live)
+    yield from _unserved_queues(live)
     for declared in live.file.jobs:
         yield from _registration_findings(declared.id, declared.as_dict(), live)
     yield from _left_over(live)
@@ -76,6 +79,21 @@ def _missing_schedulers(live: Live) -> Iterator[Finding]:
     if not live.schedulers:
         text, hint = _("No scheduler is alive."), _("Start it: manage.py runscheduler.")
         yield Finding(kind="node", text=text, hint=hint)
+
+
+def _unserved_queues(live: Live) -> Iterator[Finding]:
+    """Queues of jobs that are on and that no living node takes runs from."""
+    if not live.schedulers:  # told already, and it may be what is missing
+        return
+    hint = _("Start a worker for it: celery -A project worker -Q %(queue)s.")
+    if conf.get().EXECUTOR == "local":
+        hint = _("Start a scheduler for it: manage.py runscheduler --queues %(queue)s.")
+    jobs = Counter(job.queue for job in live.jobs.values() if epochs.is_on(job))
+    for queue, count in sorted(jobs.items()):
+        if not any(nodes.serves(node, queue) for node in live.executing):
+            facts = {"queue": queue, "count": count}
+            text = _("Nobody serves the queue %(queue)s: %(count)d jobs wait in vain.") % facts
+            yield Finding(kind="queue", text=text, hint=hint % facts)
 
 
 def _node_findings(node: Node, live: Live) -> Iterator[Finding]:

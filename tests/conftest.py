@@ -67,6 +67,21 @@ def redis_url(redis_server_url):
     return redis_server_url
 
 
+@pytest.fixture
+def own_redis():
+    """A Redis of this test alone, that it may stop, start and empty."""
+    with servers.RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url():
+    """A real RabbitMQ, shared with others: use queues of your own. Without one its tests are left out."""
+    if url := servers.find_rabbitmq():
+        return url
+    return pytest.skip("there is no RabbitMQ: apt install rabbitmq-server, or set TEST_AMQP_URL")
+
+
 @pytest.fixture(scope="session")
 def postgres_server_url():
     with servers.postgres() as url:
@@ -116,8 +131,7 @@ def run_manage(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop()
+    servers.stop_all(started)
 
 
 @pytest.fixture
@@ -130,8 +144,7 @@ def run_celery(tmp_path):
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop()
+    servers.stop_all(started)
 
 
 @pytest.fixture

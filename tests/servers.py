@@ -1,4 +1,4 @@
-"""Real servers for tests: taken from TEST_DATABASE_URL and TEST_REDIS_URL, else started from Python wheels.
+"""Real servers for tests: taken from TEST_DATABASE_URL, TEST_REDIS_URL and TEST_AMQP_URL, else started from wheels.
 
 All are context managers; what they start ends with them.
 """
@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -117,6 +117,16 @@ def redis() -> Iterator[str]:
         yield server.url
 
 
+def find_rabbitmq() -> str:
+    """The URL of a RabbitMQ: TEST_AMQP_URL, or this machine's; an empty text when there is none."""
+    given = os.environ.get("TEST_AMQP_URL", "")
+    if given:
+        return given
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", 5672), 1):
+        return "amqp://guest:guest@127.0.0.1:5672//"
+    return ""
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server on which databases may be made: TEST_DATABASE_URL, or one of our own."""
@@ -193,6 +203,14 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+def stop_all(running: Sequence[Running]) -> None:
+    """All at once, so that the slowest alone is waited for."""
+    for one in running:
+        one.process.terminate()
+    for one in running:
+        one.stop()
 
 
 def start_manage(*arguments: str, folder: Path, env: Mapping[str, str] | None = None) -> Running:

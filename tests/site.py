@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,14 @@ class Site:
         ready: bool = True,
     ) -> servers.Running:
         """Started, and (with `ready`) executing; `self.env` names the broker."""
-        nodes = _celery_nodes() + (concurrency if pool == "prefork" else 1)
         size = ("-P", pool, "-c", str(concurrency))
+        name = ("-n", f"{uuid.uuid4().hex[:8]}@%h")  # two of one name lock each other out
         quick = ("--without-gossip", "--without-mingle")
         process = self._start_celery(
-            "-A", app, "worker", "-Q", queues, *size, *quick, *options, env=self.env
+            "-A", app, "worker", "-Q", queues, *size, *name, *quick, *options, env=self.env
         )
         if ready:
-            servers.wait_until(lambda: _alive(process) and _celery_nodes() >= nodes, 30)
+            servers.wait_until(lambda: _alive(process) and serving(queues, concurrency), 30)
         return process
 
     def manage(self, *arguments: str) -> servers.Running:
@@ -118,10 +119,6 @@ def _alive(process: servers.Running) -> bool:
     return True
 
 
-def _celery_nodes() -> int:
-    return Node.objects.filter(kind=NodeKind.CELERY, state=NodeState.ALIVE).count()
-
-
 def _registered(kind: NodeKind, process: servers.Running) -> bool:
     return (
         _alive(process)
@@ -129,6 +126,12 @@ def _registered(kind: NodeKind, process: servers.Running) -> bool:
             kind=kind, pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False
         ).exists()
     )
+
+
+def serving(queues: str, slots: int) -> bool:
+    """Whether living Celery workers of just these queues have so many slots together."""
+    living = Node.objects.filter(kind=NodeKind.CELERY, state=NodeState.ALIVE, queues=queues)
+    return sum(living.values_list("slots_total", flat=True)) >= slots
 
 
 def all_final() -> bool:

@@ -67,6 +67,7 @@ class CeleryNode:
         """Leave the list of the living with nothing held; False when a body still runs, whose run is now LOST."""
         deadline_s = time.monotonic() + grace_s
         self._closing.set()
+        logger.info("celery_node_stopping")
         self._keeper.join(timeout=grace_s)
         if self._bench is None or self._heart is None:
             return True

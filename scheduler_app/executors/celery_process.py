@@ -18,7 +18,7 @@ from scheduler_app.executors.celery_node import CeleryNode
 logger = logging.getLogger(__name__)
 
 LAST_S = 1.0
-"""How long Celery may take to end by itself when nothing is left to do."""
+"""How long after the grace a process of the pool may take to write what it has to."""
 
 
 class WorkerEnd:
@@ -97,11 +97,12 @@ class CeleryProcess:
         self._end.note_settled()
 
     def _end_main(self) -> None:
+        """Celery usually ends the process first."""
         self._end.wait_asked()
-        until_s = time.monotonic() + conf.get().SHUTDOWN_S + LAST_S
+        until_s = time.monotonic() + conf.get().SHUTDOWN_S
         if self.stop():
-            self._end.wait_settled(until_s - time.monotonic())
-            time.sleep(LAST_S)
+            self._end.wait_settled(until_s + LAST_S - time.monotonic())
+            time.sleep(max(until_s - time.monotonic(), 0))
         _leave()
 
 
