@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from scheduler_app import epochs, mirror
+from scheduler_app import calendar_days, epochs, mirror
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ScheduleError
 from scheduler_app.models import JobRun, ScheduleEpoch, Timetable
@@ -107,12 +107,26 @@ def newest(job_id: str, since: datetime, rows: int) -> datetime:
 
 
 def upcoming(job_id: str, count: int) -> list[SlotLine]:
-    """The next `count` slots of a job; none while it is switched off. Raises UnknownJobError."""
+    """The next `count` slots of a job, those in which it will rest with the reason; none while it is switched off.
+
+    Raises UnknownJobError.
+    """
     job, now = mirror.get(job_id), db_now()
     span = ScheduleEpoch.objects.filter(job_id=job_id, closed_at=None).order_by("-pk").first()
     schedule = _schedule(span) if span and epochs.is_on(job) else None
-    slots = schedule.next_times(now, count) if schedule else []
-    return [SlotLine(first=at, last=at, count=1, state=SlotState.UPCOMING) for at in slots]
+    if span is None or schedule is None:
+        return []
+    rests = epochs.rests_of(span.definition, calendar_days.entered_for([job.calendar]))
+    return [
+        SlotLine(
+            first=at,
+            last=at,
+            count=1,
+            state=SlotState.UPCOMING,
+            reason=rests.why(at) if rests else "",
+        )
+        for at in schedule.next_times(now, count)
+    ]
 
 
 def portion(lines: Iterable[SlotLine], limit: int, states: Iterable[str] = ()) -> Portion:

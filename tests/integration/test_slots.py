@@ -293,6 +293,14 @@ def test_a_job_without_slots_and_an_unknown_job():
         slots.read("ghost", BEGIN, FOR_EVER)
 
 
+def test_upcoming_slots_in_which_a_job_rests_say_why():
+    make_job("a", cron="0 0,12 * * *", timezone="UTC", blackouts=["00:00-06:00"])
+    assert {(line.first.hour, line.reason) for line in slots.upcoming("a", 4)} == {
+        (0, "BLACKOUT"),
+        (12, ""),
+    }
+
+
 def test_a_portion_goes_on_behind_its_last_line(minutely):
     for number in range(5):
         put(minutely - number * MINUTE, RunState.FAILED if number == 1 else RunState.SUCCESS)
