@@ -1,0 +1,16 @@
+"""The one result row that bare Celery's no-op leaves."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Result(models.Model):
+    number = models.IntegerField()
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "side"
+
+    def __str__(self) -> str:
+        return str(self.number)
