@@ -27,7 +27,7 @@ EXIT_CODES = "Exit codes: 0 every goal met, 1 a goal missed or a trial failed, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    talk = Console(stderr=True)
+    talk = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
     trials = [
         one for one in trials_of(options.suite) if not options.only or one.name in options.only
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from benchmarks import machine
@@ -111,20 +111,23 @@ def two_schedulers(stage: Stage) -> Sequence[Measure]:
     )
 
 
-def burst(stage: Stage, vendor: Vendor, count: int, *, schedulers: int = 1) -> Figures:
-    """`count` jobs, all due at one instant. Raises WrongRecordError unless each ran exactly once."""
-    return plans.in_time(partial(_burst, stage, vendor, count, schedulers), count)
+def burst(
+    stage: Stage, vendor: Vendor, count: int, *, schedulers: int = 1, asleep: int = 0
+) -> Figures:
+    """`count` jobs due at one instant, beside `asleep` that are not.
+
+    Raises WrongRecordError unless each of them ran exactly once.
+    """
+    attempt = partial(_burst, stage, vendor, count, schedulers, asleep)
+    return plans.in_time(attempt, count + asleep)
 
 
-def _burst(stage: Stage, vendor: Vendor, count: int, schedulers: int, lead: timedelta) -> Figures:
+def _burst(
+    stage: Stage, vendor: Vendor, count: int, schedulers: int, asleep: int, lead: timedelta
+) -> Figures:
     with opened(stage, vendor) as site:
-        ready = plans.now() + lead
-        if stage.quick:
-            due = plans.next_second(ready)
-            plans.make_jobs(plans.due_at_instant(due, count))
-        else:
-            due = plans.next_minute(ready)
-            plans.make_jobs(plans.due_at_minute(due, count))
+        due = _make_due(stage, count, plans.now() + lead)
+        plans.make_jobs(plans.far_away(due, asleep), prefix="asleep")
         site.settle()
         for _ in range(schedulers):
             site.ready_scheduler()
@@ -135,3 +138,14 @@ def _burst(stage: Stage, vendor: Vendor, count: int, schedulers: int, lead: time
         span = records.Span(due, due + timedelta(seconds=1))
         records.check(site, span, count)
         return {"rate": count / final_s, "p99_ms": records.p99_ms(span)}
+
+
+def _make_due(stage: Stage, count: int, ready: datetime) -> datetime:
+    """The jobs, and when they are due: at a full minute, for which --quick does not wait."""
+    if stage.quick:
+        due = plans.next_second(ready)
+        plans.make_jobs(plans.due_at_instant(due, count))
+    else:
+        due = plans.next_minute(ready)
+        plans.make_jobs(plans.due_at_minute(due, count))
+    return due

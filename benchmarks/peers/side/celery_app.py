@@ -1,0 +1,40 @@
+"""The Celery app of the peers: `celery -A benchmarks.peers.side.celery_app worker|beat`."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import django
+
+django.setup()
+
+import redis  # noqa: E402
+from celery import Celery  # noqa: E402
+from django.utils.timezone import now  # noqa: E402
+
+from benchmarks.peers.side.models import Result  # noqa: E402
+
+BROKER_URL = os.environ["CELERY_BROKER_URL"]
+NOTED = "vigil-benchmark:noted"
+"""A Redis list with `number time` of each tick."""
+
+app = Celery("peers", broker=BROKER_URL)
+app.conf.update(
+    task_ignore_result=True,
+    broker_connection_retry_on_startup=True,
+    beat_max_loop_interval=1,
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+)
+_redis = redis.Redis.from_url(BROKER_URL)
+
+
+@app.task
+def tick(number: int) -> None:
+    _redis.rpush(NOTED, f"{number} {time.time()}")
+
+
+@app.task
+def leave_row(number: int) -> None:
+    """A no-op whose outcome is kept in one row, with the least that Django can do for it."""
+    Result.objects.create(number=number, noted_at=now())
