@@ -47,6 +47,10 @@ class Databases:
         with self._made(vendor, template=self._template(vendor)) as url:
             yield url
 
+    def version(self) -> str:
+        with psycopg.connect(self.server_url) as server:
+            return f"PostgreSQL {server.info.parameter_status('server_version')}"
+
     def settle(self, vendor: Vendor) -> None:
         """Leave nothing of what was prepared for the measurement to pay: PostgreSQL writes a checkpoint."""
         if vendor == "postgresql":

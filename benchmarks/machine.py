@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 
-def describe() -> str:
-    """One line: system, processor, cores that this process may use, memory, Python."""
+def describe(*servers: str) -> str:
+    """One line: system, processor, cores that this process may use, memory, Python, `servers`, the date."""
     memory_gib = psutil.virtual_memory().total / 2**30
     parts = (
         f"{platform.system()} {platform.release()}",
@@ -18,6 +19,8 @@ def describe() -> str:
         f"{cores()} cores",
         f"{memory_gib:.0f} GiB",
         f"Python {platform.python_version()}",
+        *servers,
+        f"{datetime.now(UTC):%Y-%m-%d}",
     )
     return ", ".join(parts)
 

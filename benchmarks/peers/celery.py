@@ -49,7 +49,7 @@ def beat(stage: Stage, tasks: int, due: int) -> Figures:
         )
         assert plan.wait(PREPARE_TIMEOUT_S) == 0, plan.err
         worker = _celery(stage, stack, "worker", "--pool=threads", "--concurrency=4", **env)
-        wait_until(lambda: "ready." in worker.err + worker.out, WORKER_TIMEOUT_S)
+        wait_until(lambda: _is_ready(worker), WORKER_TIMEOUT_S)
         _celery(stage, stack, "beat", f"--schedule={stage.folder / 'beat'}", **env)
         return {"p99_ms": 1000 * percentile(_first_starts_s(redis, due), 0.99)}
 
@@ -81,7 +81,7 @@ def drain(stage: Stage, count: int) -> Figures:
         )
         assert tables.wait(PREPARE_TIMEOUT_S) == 0, tables.err
         worker = _celery(stage, stack, "worker", **env)
-        wait_until(lambda: "ready." in worker.err + worker.out, WORKER_TIMEOUT_S)
+        wait_until(lambda: _is_ready(worker), WORKER_TIMEOUT_S)
         at_s = time.time() + 3
         module = "benchmarks.peers.side.celery_send"
         sender = environment.start(stage, "-m", module, str(count), str(at_s), **env)
@@ -97,6 +97,12 @@ def _celery(
     process = environment.start(stage, *command, **env)
     stack.callback(processes.end, process)
     return process
+
+
+def _is_ready(worker: Running) -> bool:
+    said = worker.err + worker.out
+    assert worker.process.poll() is None, said
+    return "ready." in said
 
 
 def _count_rows() -> int:
