@@ -45,9 +45,9 @@ class Site:
         return self.stage.databases.server_url if self.vendor == "postgresql" else ""
 
     def settle(self) -> None:
-        """What a database does by itself some time after so many new rows: statistics, a checkpoint."""
+        """What a database does by itself some time after so many changes."""
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            cursor.execute("ANALYZE" if self.vendor == "sqlite" else "VACUUM ANALYZE")
         self.stage.databases.settle(self.vendor)
 
     def scheduler(self) -> servers.Running:

@@ -45,13 +45,9 @@ def edits(stage: Stage) -> Sequence[Measure]:
 
 
 def edit_each_second(stage: Stage) -> Figures:
-    return plans.in_time(partial(_edit_each_second, stage), JOBS)
-
-
-def _edit_each_second(stage: Stage, lead: timedelta) -> Figures:
     with opened(stage) as site:
         plans.make_jobs(plans.far_away(plans.now(), JOBS - EDITS))
-        first = plans.next_second(plans.now() + timedelta(seconds=3) + lead / 10)
+        first = plans.next_second(plans.now() + plans.START_LEAD)
         plans.make_jobs(plans.spread_evenly(first, EDITS, EDITS // PERIOD_S), prefix="edited")
         site.settle()
         site.ready_scheduler()

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from django.db.models import F
+
 from scheduler_app import epochs
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.models import JobGate, ScheduledJob, ScheduleEpoch, Timetable
@@ -20,11 +22,14 @@ SPEAKS_EACH = 101
 ROWS_AT_ONCE = 2000
 ROWS_A_SECOND = 2500
 """How fast rows are made on a machine that has nothing else to do."""
+START_LEAD = timedelta(seconds=15)
+"""Time to start a scheduler when the rows are there."""
 LEADS = (1, 2, 4)
 LEAST_LEAD = timedelta(seconds=0.5)
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+MOMENT = timedelta(seconds=1)
 
 T = TypeVar("T")
 
@@ -82,7 +87,7 @@ def due_at_minute(due: datetime, count: int) -> Iterator[Plan]:
         second = (hour + 2 + number % 21) % 24
         hours = ",".join(map(str, sorted((hour, second))))
         kinds = ("* * * *", f"{hour} * * *", f"{hours} * * *", f"{hour} * * {weekday}")
-        yield Plan(f"{minute} {kinds[number % len(kinds)]}", due - DAY, due)
+        yield Plan(f"{minute} {kinds[number % len(kinds)]}", due - MOMENT, due)
 
 
 def due_at_instant(due: datetime, count: int) -> Iterator[Plan]:
@@ -103,7 +108,7 @@ def far_away(begin: datetime, count: int) -> Iterator[Plan]:
     """`count` daily crons of which none is due within three hours of `begin`."""
     for number in range(count):
         due = begin.replace(second=0, microsecond=0) + timedelta(hours=3, minutes=number % 1080)
-        yield Plan(f"{due.minute} {due.hour} * * *", begin - DAY, due)
+        yield Plan(f"{due.minute} {due.hour} * * *", begin, due)
 
 
 def each_minute(first: datetime, count: int) -> Iterator[Plan]:
@@ -111,7 +116,13 @@ def each_minute(first: datetime, count: int) -> Iterator[Plan]:
     for number in range(count):
         minutes = f"0-{number % 60},{number % 60}-59"
         hours = f"0-{number // 60 % 23},{number // 60 % 23}-23"
-        yield Plan(f"{minutes} {hours} * * *", first - DAY, first)
+        yield Plan(f"{minutes} {hours} * * *", first - MOMENT, first)
+
+
+def shift(by: timedelta) -> None:
+    """Move every job that is an interval, with all its slots, by so much."""
+    Timetable.objects.update(next_run_time=F("next_run_time") + by)
+    ScheduleEpoch.objects.update(opened_at=F("opened_at") + by)
 
 
 def make_jobs(plans: Iterable[Plan], prefix: str = "bench", *, queue: str = "default") -> None:

@@ -40,13 +40,11 @@ def steady(stage: Stage) -> Sequence[Measure]:
 
 
 def keep_up(stage: Stage) -> Figures:
-    return plans.in_time(partial(_keep_up, stage), JOBS)
-
-
-def _keep_up(stage: Stage, lead: timedelta) -> Figures:
     with opened(stage) as site:
-        first = plans.next_second(plans.now() + lead)
-        plans.make_jobs(plans.spread_evenly(first, JOBS, EACH_SECOND))
+        made_for = plans.now()
+        plans.make_jobs(plans.spread_evenly(made_for, JOBS, EACH_SECOND))
+        first = plans.next_second(plans.now() + plans.START_LEAD)
+        plans.shift(first - made_for)
         site.settle()
         scheduler = site.ready_scheduler()
         plans.wait_for_due(first)
