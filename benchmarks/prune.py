@@ -147,7 +147,7 @@ def _insert(count: int, jobs: int, days: int) -> None:
         "announce_due": "false",
     }
     for field in JobRun._meta.concrete_fields:
-        if not field.null and field.column not in (*given, "id"):
+        if field.column and not field.null and field.column not in (*given, "id"):
             given[field.column] = "''"
     for first in range(0, count, CHUNK):
         _execute(
