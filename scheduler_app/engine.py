@@ -19,7 +19,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 
 from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, single
-from scheduler_app.executors.doorbell import DoorbellExecutor
+from scheduler_app.executors.doorbell import DoorbellExecutor, celery_app
 from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
 from scheduler_app.heart import Heart
@@ -101,7 +101,7 @@ class Engine:
 
     def _assemble(self) -> None:
         settings = conf.get()
-        doorbell = None if self._is_local else DoorbellExecutor()
+        doorbell = None if self._is_local else DoorbellExecutor(celery_app())
         self._heart = Heart(
             NodeKind.SCHEDULER,
             lease_s=settings.LEASE_S,

@@ -91,9 +91,9 @@ class DoorbellExecutor(BaseExecutor):  # type: ignore[misc]
 
     busy = 0
 
-    def __init__(self) -> None:
+    def __init__(self, app: Any) -> None:
         super().__init__()
-        self._line = Line(celery_app())
+        self._line = Line(app)
         self._bell = threading.Event()
         self._closing = threading.Event()
         self._is_cut = False

@@ -9,11 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import translation
 
-from scheduler_app import documents, jobfile, mirror, verify
+from scheduler_app import documents, jobfile, mirror, nodes, verify
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
 from scheduler_app.models import CalendarDay, JobRun, Node, ScheduledJob, Timetable
-from scheduler_app.states import JobState
+from scheduler_app.states import JobState, NodeKind
 from scheduler_app.verify_report import LOG_HEADER, Finding, Report, keep, markdown
 from tests import environment
 from tests.factories import declaration, make_node, start_run
@@ -144,6 +144,27 @@ def test_no_living_scheduler_is_found(healthy):
     assert found() == ["node"]
 
 
+def test_queue_that_nobody_serves_is_found(job_file):
+    file = job_file(declaration("a"), declaration("b", queue="heavy"), declaration("c", queue="x"))
+    mirror.sync(file)
+    make_node(tick_at=db_now(), file_digest=file.digest, queues="default,x")
+    assert found() == ["queue"]
+    (finding,) = verify.verify(db_now()).findings
+    assert "queue heavy" in finding.text
+    assert "runscheduler --queues heavy" in finding.hint
+    nodes.register(NodeKind.CELERY, lease_s=15, slots=2, queues=("heavy",))
+    assert found() == []
+
+
+def test_scheduler_that_rings_for_workers_serves_no_queue(job_file, settings):
+    file = job_file(declaration("a"))
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "EXECUTOR": "celery"}
+    mirror.sync(file)
+    make_node(tick_at=db_now(), file_digest=file.digest, slots_total=0)
+    (finding,) = verify.verify(db_now()).findings
+    assert (finding.kind, "-Q default" in finding.hint) == ("queue", True)
+
+
 def test_scheduler_with_another_file_is_found(healthy):
     Node.objects.update(file_digest="0" * 64)
     assert found() == ["job_file"]
@@ -254,7 +275,7 @@ def test_jobs_of_another_file_are_a_note(healthy):
 @pytest.mark.parametrize(
     "field",
     [
-        {"queue": "slow"}, {"expected_s": 5},
+        {"expected_s": 5},
     ],
 )  # fmt: skip
 def test_field_that_is_not_acted_upon_is_a_note(job_file, field):

@@ -80,27 +80,34 @@ def test_runs_go_to_the_workers_of_their_queue_and_are_told_as_everywhere(
     url = own_redis.url if own_redis else request.getfixturevalue("rabbitmq_url")
     site.env |= {"SCHEDULER_EXECUTOR": "celery", "CELERY_BROKER_URL": url}
     heavy = f"{queue}-heavy"
+    talking = {"callable": "talk_and_wait", "kwargs": {"seconds": 2}}
+    endless = {"callable": "wait", "kwargs": {"seconds": 60}}
     site.declare(
-        declaration(
-            "talk", callable="talk_and_wait", cron=NEVER, queue=queue, kwargs={"seconds": 2}
-        ),
+        declaration("talk", **talking, cron=NEVER, queue=queue),
+        declaration("endless", **endless, cron=NEVER, queue=queue, timeout_s=1.0),
         declaration("big", callable="speak", cron=NEVER, queue=heavy),
     )
+    first = site.celery_worker(pool=pool, queues=queue, ready=False)
     site.scheduler()
-    site.celery_worker(pool=pool, queues=queue)
-    talk, big = run_now("talk"), run_now("big")
-    wait_until(lambda: "half way" in JobRun.objects.get(pk=talk.pk).progress_text)
+    talk, ended, big = (run_now(job_id) for job_id in ("talk", "endless", "big"))
+    wait_until(lambda: "half way" in JobRun.objects.get(pk=talk.pk).progress_text, 20)
     assert (states("talk"), states("big")) == (["RUNNING"], ["QUEUED"])
     assert "on my way" in JobRun.objects.get(pk=talk.pk).log
     site.celery_worker(pool=pool, queues=heavy)
-    wait_until(all_final)
-    assert {run.state for run in JobRun.objects.all()} == {RunState.SUCCESS}
+    wait_until(all_final, 20)
+    assert [states(job_id) for job_id in ("talk", "endless", "big")] == [
+        ["SUCCESS"],
+        ["TIMEOUT"],
+        ["SUCCESS"],
+    ]
     big.refresh_from_db()
     assert "a log line" in big.log
     assert "a printed line" in big.log
     assert Node.objects.get(pk=big.node).queues == heavy
-    wait_until(lambda: {r["run_id"] for r in site.logged("job_completed")} == {talk.pk, big.pk})
-    assert {r["run_id"] for r in site.logged("job_run_success")} == {talk.pk, big.pk}
+    ids = {talk.pk, ended.pk, big.pk}
+    wait_until(lambda: {r["run_id"] for r in site.logged("job_completed")} == ids)
+    assert {r["run_id"] for r in site.logged("job_run_success", "job_run_failed")} == ids
+    assert first.process.poll() is None
     assert_figures_true()
 
 
