@@ -42,8 +42,8 @@ def old_alerts(now: datetime) -> QuerySet[AlertRecord]:
 def _occurrences(now: datetime, dry_run: bool) -> int:
     """Before the alerts, as one alert can have any number of them."""
     old = AlertOccurrence.objects.filter(alert__in=old_alerts(now).order_by().values("pk"))
-    return retention.delete_in_batches(old.only("pk").order_by("pk"), along="pk", dry_run=dry_run)
+    return retention.delete_in_batches(old.order_by("pk"), along="pk", dry_run=dry_run)
 
 
 def _alerts(now: datetime, dry_run: bool) -> int:
-    return retention.delete_in_batches(old_alerts(now).only("pk"), along="pk", dry_run=dry_run)
+    return retention.delete_in_batches(old_alerts(now), along="pk", dry_run=dry_run)

@@ -28,9 +28,7 @@ def connect() -> None:
 
 def _notifications(now: datetime, dry_run: bool) -> int:
     return sum(
-        retention.delete_in_batches(
-            old, along="finished_at", dry_run=dry_run, before=_book_attempts
-        )
+        retention.delete_in_batches(old, along="finished_at", dry_run=dry_run, hook=_book_attempts)
         for old in (_old(state, now) for state in FINAL_STATES)
     )
 
@@ -40,11 +38,11 @@ def _old(state: str, now: datetime) -> QuerySet[AlertNotification]:
     ended = AlertNotification.objects.filter(state=state, finished_at__lt=moment)
     # what still waits for its end would be let go by its deletion
     waiting = AlertNotification.objects.filter(held_by=OuterRef("pk"))
-    return ended.exclude(Exists(waiting)).only("finished_at").order_by("finished_at")
+    return ended.exclude(Exists(waiting)).order_by("finished_at")
 
 
-def _book_attempts(rows: list[AlertNotification]) -> None:
-    attempts = DeliveryAttempt.objects.filter(notification__in=[row.pk for row in rows]).order_by()
+def _book_attempts(rows: QuerySet[AlertNotification]) -> None:
+    attempts = DeliveryAttempt.objects.filter(notification__in=rows.values("pk")).order_by()
     counts = attempts.values("channel", "outcome").annotate(counted=Count("pk"))
     bulk.add_to(
         ChannelTally,

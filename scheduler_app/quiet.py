@@ -18,6 +18,8 @@ LONGEST_WAIT_S = 1.0
 """So that housekeeping comes to its end however busy the schedulers are."""
 LATE = timedelta(milliseconds=200)
 """A run that is ready waits no longer than so for a thread while all is well."""
+FORLORN = timedelta(minutes=1)
+"""What has waited for so long waits for something else than a quiet moment, such as a node that serves its queue."""
 
 
 def rest() -> None:
@@ -32,5 +34,6 @@ def rest() -> None:
 def is_busy() -> bool:
     """Something waits to be started, and there is somebody to start it."""
     now = db_now()
-    waiting = JobRun.objects.filter(state="QUEUED", held=False, ready_at__lte=now - LATE)
+    lately = (now - FORLORN, now - LATE)
+    waiting = JobRun.objects.filter(state="QUEUED", held=False, ready_at__range=lately)
     return (claims.is_due(now) or waiting.exists()) and bool(nodes.living(NodeKind.SCHEDULER, now))

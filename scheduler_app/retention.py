@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, models
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from scheduler_app import bulk, conf, quiet
 from scheduler_app.models import (
@@ -31,6 +33,12 @@ from scheduler_app.transactions import brief
 
 Pruner = Callable[[datetime, bool], int]
 """`pruner(now, dry_run)` deletes what is too old (or counts it) and returns how many rows that is."""
+
+Hook = Callable[[QuerySet[Any]], Callable[[], None] | None]
+"""`hook(rows)` is called in the transaction that deletes `rows`, before it does: it deletes what hangs on them.
+
+What it returns is called after they are gone: there it books what others wait for.
+"""
 
 BATCH = 1000
 """Rows a transaction."""
@@ -55,39 +63,44 @@ def delete_in_batches(
     *,
     along: str,
     dry_run: bool,
-    before: Callable[[list[Any]], None] | None = None,
-    after: Callable[[list[Any]], None] | None = None,
+    hook: Hook | None = None,
 ) -> int:
     """Delete the rows of `old` (or count them), a thousand a transaction; returns how many.
 
     `old` is ordered by its column `along`: a batch goes on where the last one ended and does not look through what is
-    deleted. `before(rows)` and `after(rows)` are called with the locked rows of a batch around their deletion, in its
-    transaction: one deletes what hangs on them, the other books them (last, as others wait for totals).
+    deleted.
     """
     if dry_run:
         return old.count()
     deleted, rest = 0, old
-    while rows := _delete_batch(rest, before, after):
-        deleted += len(rows)
-        rest = old.filter(**{f"{along}__gte": getattr(rows[-1], along)})
+    while batch := _delete_batch(rest, along, hook):
+        deleted += batch.size
+        rest = old.filter(**{f"{along}__gte": batch.last})
         quiet.rest()
     return deleted
 
 
-def _delete_batch(
-    old: QuerySet[Any],
-    before: Callable[[list[Any]], None] | None,
-    after: Callable[[list[Any]], None] | None,
-) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    size: int
+    last: Any
+
+
+def _delete_batch(old: QuerySet[Any], along: str, hook: Hook | None) -> _Batch | None:
     skip = connection.features.has_select_for_update_skip_locked
     with brief():
-        rows = list(old.select_for_update(of=_of(), skip_locked=skip)[:BATCH])
-        if rows and before:
-            before(rows)
-        old.model._default_manager.filter(pk__in=[row.pk for row in rows]).delete()
-        if rows and after:
-            after(rows)
-    return rows
+        locked = old.select_for_update(of=_of(), skip_locked=skip).values_list("pk", flat=True)
+        ids = list(locked[:BATCH])
+        if not ids:
+            return None
+        everything = old.model._default_manager.order_by()
+        rows = everything.filter(pk__in=bulk.among(ids))
+        last = everything.filter(pk=ids[-1]).values_list(along, flat=True).get()
+        book = hook(rows) if hook else None
+        rows.delete()
+        if book:
+            book()
+    return _Batch(len(ids), last)
 
 
 def _of() -> tuple[str, ...]:
@@ -152,32 +165,35 @@ def _runs_of(job_id: str, terms: _Terms, dry_run: bool) -> int:
 
 def _delete_runs(old: QuerySet[JobRun], along: str, dry_run: bool) -> int:
     told = old.filter(announce_due=False)  # its receivers know of it
-    columns = ("job_id", "state", "slot_count", "epoch", "slot", "slot_last", "finished_at")
-    rows = told.only(*columns).order_by(along)
-    return delete_in_batches(rows, along=along, dry_run=dry_run, after=_book_runs)
+    return delete_in_batches(told.order_by(along), along=along, dry_run=dry_run, hook=_count_runs)
 
 
-def _book_runs(runs: list[JobRun]) -> None:
+def _count_runs(runs: QuerySet[JobRun]) -> Callable[[], None]:
+    last = Max(Coalesce("slot_last", "slot"))
+    groups = runs.values("job_id", "state", "epoch").annotate(slots=Sum("slot_count"), last=last)
+    return partial(_book_runs, [dict(group) for group in groups])
+
+
+def _book_runs(groups: list[dict[str, Any]]) -> None:
     counts: Counter[tuple[str, str]] = Counter()
-    for run in runs:
-        counts[run.job_id, run.state] += run.slot_count
+    for group in groups:
+        counts[group["job_id"], group["state"]] += group["slots"]
     rows = [
         {"hour": ALL_TIME, "job": job, "state": state, "pruned": count}
         for (job, state), count in counts.items()
     ]
     bulk.add_to(RunTally, rows, keys=("hour", "job", "state"), sums=("pruned",))
-    _move_watermarks(
-        runs
-    )  # the totals first, as in an edit, which settles and then closes the epoch
+    # the totals first, as in an edit, which settles and then closes the epoch
+    _move_watermarks(groups)
 
 
-def _move_watermarks(runs: list[JobRun]) -> None:
+def _move_watermarks(groups: list[dict[str, Any]]) -> None:
     """Behind its `pruned_until` an epoch promises no rows any more (promise P1)."""
     last: dict[int, datetime] = {}
-    for run in runs:
-        if run.epoch and run.slot:
-            slot = run.slot_last or run.slot
-            last[run.epoch] = max(last.get(run.epoch, slot), slot)
+    for group in groups:
+        epoch, slot = group["epoch"], group["last"]
+        if epoch and slot:
+            last[epoch] = max(last.get(epoch, slot), slot)
     epochs = ScheduleEpoch.objects.select_for_update().filter(pk__in=last).order_by("pk")
     marks = [
         {"id": pk, "pruned_until": max(before or last[pk], last[pk])}
@@ -189,7 +205,7 @@ def _move_watermarks(runs: list[JobRun]) -> None:
 def hours_before(model: type[models.Model], moment: datetime) -> QuerySet[Any]:
     """Hourly rollups from before `moment`; the totals are not among them."""
     hours = model._default_manager.filter(hour__gt=ALL_TIME, hour__lt=moment)
-    return hours.only("hour").order_by("hour")
+    return hours.order_by("hour")
 
 
 def _hours(now: datetime, dry_run: bool) -> int:
@@ -207,12 +223,12 @@ def _epochs(now: datetime, dry_run: bool) -> int:
         job_id=OuterRef("job_id"), slot__gt=OuterRef("opened_at"), slot__lte=OuterRef("closed_at")
     )
     closed = ScheduleEpoch.objects.filter(closed_at__lt=moment).exclude(Exists(rows))
-    return delete_in_batches(closed.only("pk").order_by("pk"), along="pk", dry_run=dry_run)
+    return delete_in_batches(closed.order_by("pk"), along="pk", dry_run=dry_run)
 
 
 def _nodes(now: datetime, dry_run: bool) -> int:
     ended = Node.objects.exclude(state=NodeState.ALIVE).filter(ended_at__lt=now - NODES_KEPT)
-    return delete_in_batches(ended.only("pk").order_by("pk"), along="pk", dry_run=dry_run)
+    return delete_in_batches(ended.order_by("pk"), along="pk", dry_run=dry_run)
 
 
 def _files(now: datetime, dry_run: bool) -> int:

@@ -134,9 +134,9 @@ def test_a_thousand_jobs_after_a_day_take_seconds(now):
         for job, span in zip(jobs, spans, strict=True)
     )
     JobGate.objects.bulk_create(JobGate(job=job) for job in jobs)
-    began_s = time.monotonic()
+    began_s = time.process_time()
     plan = explain.explain(file_of(declaration("first", cron="* * * * *")))
-    assert time.monotonic() - began_s < 8
+    assert time.process_time() - began_s < 5
     assert sum(part.count for one in plan.jobs for part in one.passed) > 300_000
 
 
@@ -155,7 +155,7 @@ def job_file(tmp_path, monkeypatch, settings):
 
 def test_the_command_says_it_job_by_job(job_file, capsys, now):
     due_since("a", timedelta(minutes=10))
-    make_node()
+    make_node(heartbeat_at=now)
     call_command("runscheduler", "--explain")
     said = capsys.readouterr()
     (line,) = said.out.splitlines()[1:]

@@ -62,6 +62,17 @@ class History:
             if self.random.random() < 0.8:
                 claims.claim()
 
+    def rest(self) -> None:
+        """Hours in which the job does not run are slots all the same."""
+        windows = self.random.choice(([], ["22:00-06:00"], ["09:00-12:00", "Sun"]))
+        if ScheduledJob.objects.get().blackouts == windows:
+            return
+        mirror.edit("a", {"blackouts": windows}, by="olga")
+        if self.spans[-1][2] is None:
+            timetable = self.spans[-1][0]
+            self.close()
+            self.spans.append([timetable, self.now, None])
+
     def edit(self) -> None:
         cron, zone = timetable = self.random.choice(list(TIMETABLES))
         job = ScheduledJob.objects.get()
@@ -162,7 +173,7 @@ def test_every_slot_is_told_once_whatever_happened(history, monkeypatch):
     monkeypatch.setattr(slots, "CHUNK", 3)
     history.begin()
     for _ in range(12):
-        act = history.random.choice((history.edit, history.switch, history.work, history.work))
+        act = history.random.choice((history.edit, history.switch, history.rest, history.work))
         history.pass_time()
         act()
     history.pass_time()
@@ -347,6 +358,6 @@ def test_a_month_of_a_minutely_job_takes_seconds():
         )
         for slot in (last - number * MINUTE for number in range(30 * 1440))
     )  # fmt: skip
-    began_s = time.monotonic()
+    began_s = time.process_time()
     assert sum(1 for _ in slots.read("a", last - timedelta(days=30) + MINUTE, FOR_EVER)) == 43_200
-    assert time.monotonic() - began_s < 15
+    assert time.process_time() - began_s < 10
