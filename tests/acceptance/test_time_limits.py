@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from alerts_app.models import AlertRecord
-from scheduler_app import claims
+from scheduler_app import claims, requests
 from scheduler_app.models import JobRun, Node, ScheduledJob
 from scheduler_app.states import Reason, RunState
 from tests import servers
@@ -231,6 +231,79 @@ def test_pool_that_is_full_for_too_long_is_told_once_and_its_children_are_ended_
     wait_until(lambda: list(site.logged("pool_has_room")))
     assert len(list(site.logged("pool_saturated"))) == 1
     kill(scheduler)
+
+
+def test_run_in_a_process_is_ended_when_somebody_cancels_it(site, wait_until, family):
+    path, numbers = family
+    site.declare(child("long", "deaf_family", kwargs={"path": str(path)}, timeout_s=60))
+    scheduler = site.scheduler()
+    run = run_now("long")
+    pids = numbers()
+    requests.cancel(run.pk, by="olga")
+    wait_until(lambda: states("long") == ["CANCELLED"], GRACE_S + 3)
+    run.refresh_from_db()
+    assert (run.reason, run.error) == (Reason.BY_PERSON, "cancelled by olga")
+    assert "all are there" in run.log
+    assert not any(map(is_alive, pids))
+    assert not AlertRecord.objects.exists()
+    wait_until(lambda: list(site.logged("job_run_cancelled")))
+    assert_figures_true()
+    assert scheduler.stop() == 0
+
+
+def test_run_in_a_thread_ends_if_it_looks_and_goes_on_if_not(site, wait_until, tmp_path):
+    site.declare(
+        child("looks", "heed", kwargs={"path": str(tmp_path / "trace")}),
+        declaration("blind", callable="wait", kwargs={"seconds": 5}, cron=NEVER),
+    )
+    scheduler = site.scheduler()
+    runs = [run_now("looks"), run_now("blind")]
+    wait_until(lambda: states("looks") == states("blind") == ["RUNNING"])
+    for run in runs:
+        requests.cancel(run.pk, by="olga")
+    wait_until(lambda: states("looks") == ["CANCELLED"])
+    assert states("blind") == ["RUNNING"]
+    wait_until(lambda: states("blind") == ["SUCCESS"])
+    assert JobRun.objects.get(job="blind").reason == Reason.NONE
+    assert scheduler.stop() == 0
+
+
+def test_newer_run_takes_the_place_of_one_that_would_not_end(site, wait_until):
+    site.declare(child("job", "deaf", overlap="replace"))
+    scheduler = site.scheduler()
+    run_now("job")
+    wait_until(lambda: JobRun.objects.filter(log__contains="I hear nothing").exists())
+    run_now("job")
+    wait_until(lambda: states("job") == ["CANCELLED", "RUNNING"], GRACE_S + 4)
+    first, second = JobRun.objects.order_by("pk")
+    assert (first.reason, first.error) == (Reason.REPLACED, "a newer run took its place")
+    assert second.started_at >= first.finished_at
+    kill(scheduler)
+
+
+def test_run_over_its_limit_is_tried_again_and_only_the_last_try_is_told(site, wait_until):
+    site.declare(
+        child("over", "deaf", timeout_s=0.3, max_retries=1, retry_backoff_s=0.1,
+              retry_on=["TimeoutError"])
+    )  # fmt: skip
+    scheduler = site.scheduler()
+    run_now("over")
+    wait_until(lambda: states("over") == ["TIMEOUT", "TIMEOUT"], 20)
+    wait_until(AlertRecord.objects.exists)
+    assert AlertRecord.objects.get().labels["run_id"] == JobRun.objects.latest("pk").pk
+    assert scheduler.stop() == 0
+
+
+def test_management_command_has_a_process_too(site, wait_until):
+    site.declare(
+        declaration("check", module="", callable="management:check", cron=NEVER, timeout_s=60)
+    )
+    scheduler = site.scheduler()
+    run = run_now("check")
+    wait_until(lambda: states("check") == ["SUCCESS"], 20)
+    run.refresh_from_db()
+    assert "no issues" in run.log
+    assert scheduler.stop() == 0
 
 
 def test_fork_server_that_is_killed_costs_the_runs_that_it_watched_and_no_other(
