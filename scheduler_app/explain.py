@@ -74,6 +74,8 @@ def _plans(file: JobFile, report: SyncReport, now: datetime) -> Iterator[JobPlan
     days = calendar_days.entered_for(span.definition.get("calendar", "") for span in spans.values())
     queued = Counter(JobRun.objects.queued().order_by().values_list("job_id", flat=True))
     for job in ScheduledJob.objects.all():
+        if job.state == JobState.WATCHED and job.pk not in declared:
+            continue
         changed = report.changed.get(job.pk, [])
         values = {name: declared[job.pk][name] for name in changed}
         row = rows.get(job.pk) or Timetable(job=job, epoch=epochs.NO_EPOCH)

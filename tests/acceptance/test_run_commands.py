@@ -73,11 +73,28 @@ def test_cancel_run_cancels_what_waits_and_says_what_has_ended(site):
     assert "There is no run 999." in nobody.err
 
 
+def test_cancel_run_ends_a_process_and_asks_a_thread(site, wait_until):
+    forty = {"callable": "wait", "kwargs": {"seconds": 40}, "cron": NEVER}
+    site.declare(declaration("process", timeout_s=60, **forty), declaration("thread", **forty))
+    scheduler = site.scheduler()
+    for job_id in ("process", "thread"):
+        site.manage("run_job", job_id)
+        wait_until(lambda job_id=job_id: states(job_id) == ["RUNNING"], 20)
+        cancel = site.manage("cancel_run", str(JobRun.objects.get(job=job_id).pk))
+        assert cancel.wait() == 0
+        assert "one in a thread stops when it looks" in " ".join(cancel.err.split())
+    wait_until(lambda: states("process") == ["CANCELLED"], 20)
+    assert JobRun.objects.get(job="thread").cancel_by == "command line"
+    assert states("thread") == ["RUNNING"]
+    kill(scheduler)
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "code", "said"),
     [
         ("clearsessions", {}, 0, ""),
         ("check", {"args": ["auth"], "kwargs": {"verbosity": 2}}, 0, "no issues"),
+        ("check", {"timeout_s": 60}, 0, "no issues"),
         ("migrate", {"args": ["no_such_app"]}, 1, "CommandError: No installed app with label"),
     ],
 )

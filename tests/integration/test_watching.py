@@ -17,7 +17,16 @@ from django.db.backends.signals import connection_created
 
 import scheduler_app
 from alerts_app.models import AlertRecord
-from scheduler_app import epochs, jobfile, ledger, mirror, requests, verify_live, watched_runs
+from scheduler_app import (
+    epochs,
+    explain,
+    jobfile,
+    ledger,
+    mirror,
+    requests,
+    verify_live,
+    watched_runs,
+)
 from scheduler_app.clock import db_now
 from scheduler_app.declarations import ID
 from scheduler_app.errors import WatchedJobError
@@ -200,6 +209,7 @@ def test_sync_export_and_verification_leave_watched_jobs_alone(run, tmp_path):
     assert ScheduledJob.objects.get(pk="legacy.job").state == JobState.WATCHED
     file = jobfile.parse("tests.job_file", [declaration("ours")])
     assert "legacy" not in as_python(file)
+    assert [plan.job_id for plan in explain.explain(file).jobs] == ["ours"]
     live = verify_live.look(file, db_now())
     assert not [one for one in verify_live.findings(live) if one.job == "legacy.job"]
 
