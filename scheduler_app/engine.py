@@ -177,7 +177,7 @@ class Engine:
     def _get_ready_to_fork(self) -> None:
         """Loading the fork server takes a second, which the first run that needs it should not wait."""
         isolated = Q(timeout_s__isnull=False) | Q(overlap=Overlap.REPLACE)
-        if ScheduledJob.objects.filter(isolated, enabled=True).exists():
+        if self._is_local and ScheduledJob.objects.filter(isolated, enabled=True).exists():
             threading.Thread(target=fork_client.prepare, name="vigil-prepare", daemon=True).start()
 
     def _banner(self) -> None:
