@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.contrib.auth import get_user_model
 from django.db import connection
 
 from benchmarks import orm
@@ -23,6 +24,8 @@ from tests import servers
 from tests.environment import clean
 
 READY_TIMEOUT_S = 60.0
+OWNER = "admin"
+"""The owner of every job."""
 
 
 class Site:
@@ -105,9 +108,10 @@ class Site:
 
 @contextlib.contextmanager
 def opened(stage: Stage, vendor: Vendor = "postgresql") -> Iterator[Site]:
-    """A site without jobs and without processes; models speak to its database."""
+    """A site with one person, without jobs and without processes; models speak to its database."""
     folder = Path(tempfile.mkdtemp(dir=stage.folder))
     with stage.databases.migrated(vendor) as url, orm.connected(url):
+        get_user_model().objects.create(username=OWNER, email="admin@example.com")
         site = Site(stage, vendor, folder, url)
         try:
             yield site

@@ -8,27 +8,32 @@ order.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
 from django.db import connection, models
-from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Lookup
 
 Row = Mapping[str, Any]
 Model = type[models.Model]
 
 
-def among(values: Collection[int] | Collection[str]) -> RawSQL | tuple[()]:
-    """`values` for an `__in` lookup, as one parameter."""
-    if not values:
-        return ()
-    if connection.vendor != "postgresql":
-        return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(values))])
-    kind = "text" if isinstance(next(iter(values)), str) else "bigint"
-    sql = f"SELECT value::{kind} FROM json_array_elements_text(%s::json)"
-    return RawSQL(sql, [json.dumps(list(values))])
+@models.Field.register_lookup
+@models.ForeignKey.register_lookup
+class Among(Lookup):
+    """`filter(pk__among=values)`: like `__in`, with all values as one parameter, however many there are."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, parameters = self.process_lhs(compiler, connection)
+        if connection.vendor == "postgresql":
+            return f"{sql} = ANY(%s)", (*parameters, list(self.rhs))
+        values = json.dumps(list(self.rhs))
+        return f"{sql} IN (SELECT value FROM json_each(%s))", (*parameters, values)
 
 
 def insert(model: Model, rows: Sequence[Row]) -> None:

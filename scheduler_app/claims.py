@@ -94,9 +94,9 @@ class _Policy(NamedTuple):
 def settle(rows: Sequence[Cursor], now: datetime) -> int:
     """Give every slot of `rows` (locked) up to `now` its row in the ledger; returns how many are queued."""
     due = [row for row in rows if row.next_run_time and row.next_run_time <= now]
-    jobs = ScheduledJob.objects.filter(pk__in=bulk.among([row.job_id for row in due]))
+    jobs = ScheduledJob.objects.filter(pk__among=[row.job_id for row in due])
     policies = {row[0]: _Policy(*row) for row in jobs.values_list(*_Policy._fields)}
-    epochs_due = ScheduleEpoch.objects.filter(pk__in=bulk.among([row.epoch for row in due]))
+    epochs_due = ScheduleEpoch.objects.filter(pk__among=[row.epoch for row in due])
     columns = ("pk", "definition", "opened_at")
     spans = {pk: (wanted, begin) for pk, wanted, begin in epochs_due.values_list(*columns)}
     days = calendar_days.entered_for(wanted.get("calendar", "") for wanted, _ in spans.values())
@@ -258,7 +258,7 @@ def take(node: int, token: str, most: int, queues: Sequence[str] = ()) -> list[A
         jobs = _jobs_of({run.job_id for run in runs})
         now = db_now()
         starting = gates.admit(runs, jobs, now)
-        JobRun.objects.filter(pk__in=bulk.among([run.id for run in starting])).update(
+        JobRun.objects.filter(pk__among=[run.id for run in starting]).update(
             state=RunState.RUNNING, node=node, token=token, started_at=now
         )
     return [_assignment(run, jobs[run.job_id], token, now, begun_s) for run in starting]
@@ -294,7 +294,7 @@ def _waiting(now: datetime, queues: Sequence[str]) -> RunQuerySet:
 
 
 def _jobs_of(job_ids: Collection[str]) -> dict[str, _Job]:
-    rows = ScheduledJob.objects.filter(pk__in=bulk.among(job_ids)).values_list(*_Job._fields)
+    rows = ScheduledJob.objects.filter(pk__among=job_ids).values_list(*_Job._fields)
     return {row[0]: _Job(*row) for row in rows}
 
 

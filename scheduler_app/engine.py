@@ -114,7 +114,7 @@ class Engine:
                 self._show_output,
                 self._reap,
                 ledger.release,
-                ledger.announce_again,
+                ledger.announce,
                 self._watch.look,
                 self._look_at_pool,
             ),
@@ -159,6 +159,8 @@ class Engine:
         ready = JobRun.objects.queued().filter(ready_at__lte=clock.db_now())
         while not self._loop.stop_asked and (ready.exists() or self._executor.busy):
             time.sleep(0.05)
+        while not self._loop.stop_asked and ledger.announce():
+            pass
 
     def _shut_down(self) -> None:
         """Claiming has stopped. Results are written; what still runs after the grace is LOST, by our own word."""

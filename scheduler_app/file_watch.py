@@ -1,21 +1,32 @@
-"""Keeps a running scheduler on the newest good version of the job file."""
+"""Keeps a running process on the newest good version of the job file."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from scheduler_app import jobfile, mirror
 from scheduler_app.errors import JobFileError, StaleFileError
+from scheduler_app.jobfile import JobFile
 
 logger = logging.getLogger(__name__)
 
+Sync = Callable[[JobFile], mirror.SyncReport | None]
+
+
+def read_only(file: JobFile) -> None:
+    """Leave the database as it is."""
+
 
 class FileWatch:
-    """Syncs the job file when its modification time changes; a broken version is told and not used."""
+    """Syncs the job file when its modification time changes; a broken version is told and not used.
 
-    def __init__(self, module: str) -> None:
-        self._module = module
+    `sync` gets each good version: `mirror.sync`, or `read_only` in processes that only want to know the file.
+    """
+
+    def __init__(self, module: str, sync: Sync = mirror.sync) -> None:
+        self._module, self._sync = module, sync
         self.digest = self.problem = ""
         self._path: Path | None = None
         self._seen = 0
@@ -26,7 +37,7 @@ class FileWatch:
         self._path, self.digest = Path(file.path), file.digest
         self._seen = self._changed_at()
         try:
-            return mirror.sync(file)
+            return self._sync(file)
         except StaleFileError as error:
             self.problem = str(error)
             logger.error("job_file_stale", extra={"error": str(error)})
@@ -40,7 +51,7 @@ class FileWatch:
         self._seen = changed_at
         try:
             file = jobfile.load(self._module)
-            mirror.sync(file)
+            self._sync(file)
         except (JobFileError, StaleFileError) as error:
             self.problem = str(error)
             extra = {"error": str(error), "in_force": self.digest[:12]}

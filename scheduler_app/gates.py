@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from scheduler_app import bulk, ledger
+from scheduler_app import ledger
 from scheduler_app.models import JobGate, JobRun
 from scheduler_app.states import JobState, Overlap, Reason, RunState, RunTrigger
 
@@ -76,9 +76,9 @@ def _running(job_ids: Sequence[str]) -> Counter[str]:
     """Running instances by job, counted behind the jobs' gates, so that two nodes cannot both start one."""
     if not job_ids:
         return Counter()
-    gates = JobGate.objects.filter(pk__in=bulk.among(job_ids)).order_by("pk")
+    gates = JobGate.objects.filter(pk__among=job_ids).order_by("pk")
     list(gates.select_for_update().values_list("pk"))
-    running = JobRun.objects.running().filter(job_id__in=bulk.among(job_ids))
+    running = JobRun.objects.running().filter(job_id__among=job_ids)
     return Counter(running.values_list("job_id", flat=True))
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from scheduler_app import backoff, bulk, rollups
@@ -71,7 +73,10 @@ def _ended(result: RunResult, job_id: str, ready_at: datetime) -> EndedRun:
 
 
 def insert_final(runs: Sequence[JobRun]) -> None:
-    """Insert rows that are born final (MISSED, or FAILED because the schedule is broken)."""
+    """Insert rows that are born final (MISSED, or FAILED because the schedule is broken).
+
+    Receivers are told by `announce`, when the caller's locks are gone: after an outage there may be thousands.
+    """
     if not runs:
         return
     known = set(
@@ -80,9 +85,13 @@ def insert_final(runs: Sequence[JobRun]) -> None:
         ).values_list("job_id", "slot")
     )
     fresh = [run for run in runs if (run.job_id, run.slot) not in known]
+    for run in fresh:
+        run.announce_due = True
     for run in JobRun.objects.bulk_create(fresh):
         _log_final(run)
-    _book([ended_of(run) for run in fresh])
+    ended = [ended_of(run) for run in fresh]
+    rollups.note_last(ended)
+    rollups.count_runs(ended)
 
 
 def _log_final(run: JobRun) -> None:
@@ -195,7 +204,7 @@ def release(job_ids: Collection[str] | None = None) -> int:
     if job_ids is None:
         held = held.exclude(job_id__in=JobRun.objects.running().values("job_id"))
     else:
-        held = held.filter(job_id__in=bulk.among(job_ids))
+        held = held.filter(job_id__among=job_ids)
     return held.update(held=False) if held.exists() else 0
 
 
@@ -206,14 +215,31 @@ def show_progress(run_id: int, token: str, *, log: str, progress: float | None, 
         running.update(log=log, progress=progress, progress_text=text[:200])
 
 
-def announce_again(limit: int = 500) -> int:
-    """Tell receivers about runs that they did not take the first time; returns how many."""
+def announce(limit: int = 50, within_s: float = 1.0) -> int:
+    """Tell receivers about runs that they have not heard of, or did not take; returns how many they took.
+
+    In batches of `limit`, for about `within_s`. One that is not taken as a whole is told run by run.
+    """
+    until_s = time.monotonic() + within_s
+    told = 0
+    while taken := _announce(limit):
+        told += taken
+        if time.monotonic() > until_s:
+            break
+    return told
+
+
+def _announce(limit: int) -> int:
+    skip = connection.features.has_select_for_update_skip_locked
     with brief():
-        due = JobRun.objects.filter(announce_due=True).order_by("pk")
-        runs = list(due.select_for_update().light()[:limit])
-        if runs and runs_finished.send(runs=[ended_of(run) for run in runs]):
-            JobRun.objects.filter(pk__in=[run.pk for run in runs]).update(announce_due=False)
-    return len(runs)
+        due = JobRun.objects.filter(announce_due=True).order_by("pk").light()
+        runs = [ended_of(run) for run in due.select_for_update(skip_locked=skip)[:limit]]
+        if not runs:
+            return 0
+        is_taken = runs_finished.send(runs=runs)
+        taken = runs if is_taken else [run for run in runs if runs_finished.send(runs=[run])]
+        JobRun.objects.filter(pk__in=[run.pk for run in taken]).update(announce_due=False)
+    return len(taken)
 
 
 def _try_again(ended: list[EndedRun], failed: Collection[int]) -> list[EndedRun]:

@@ -94,7 +94,7 @@ def _delete_batch(old: QuerySet[Any], along: str, hook: Hook | None) -> _Batch |
         if not ids:
             return None
         everything = old.model._default_manager.order_by()
-        rows = everything.filter(pk__in=bulk.among(ids))
+        rows = everything.filter(pk__among=ids)
         last = everything.filter(pk=ids[-1]).values_list(along, flat=True).get()
         book = hook(rows) if hook else None
         rows.delete()

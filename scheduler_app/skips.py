@@ -45,7 +45,7 @@ def _latest(epochs: Collection[int]) -> dict[int | None, JobRun]:
         job_id=OuterRef("job_id"), slot__gt=OuterRef("opened_at"), epoch=OuterRef("pk")
     )
     last = Subquery(rows.order_by("-slot").values("pk")[:1])
-    ids = ScheduleEpoch.objects.filter(pk__in=bulk.among(epochs)).annotate(last=last).values("last")
+    ids = ScheduleEpoch.objects.filter(pk__among=list(epochs)).annotate(last=last).values("last")
     return {run.epoch: run for run in JobRun.objects.light().filter(pk__in=ids)}
 
 

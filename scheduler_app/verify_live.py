@@ -35,6 +35,10 @@ class Live:
     executing: list[Node]
 
     @property
+    def celery_workers(self) -> list[Node]:
+        return [node for node in self.executing if node.kind == NodeKind.CELERY]
+
+    @property
     def is_ticking(self) -> bool:
         return any(_has_ticked(node, self.now) for node in self.schedulers)
 
@@ -53,7 +57,7 @@ def look(file: JobFile, now: datetime) -> Live:
 def findings(live: Live) -> Iterator[Finding]:
     """Everything that keeps an expected job from running, or lets one run that should not."""
     yield from _missing_schedulers(live)
-    for node in live.schedulers:
+    for node in (*live.schedulers, *live.celery_workers):
         yield from _node_findings(node, live)
     yield from _held_by_runs(live)
     yield from _unserved_queues(live)
@@ -97,7 +101,7 @@ def _unserved_queues(live: Live) -> Iterator[Finding]:
 
 
 def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
-    is_new = node.tick_at is None and live.now - node.started_at <= TICK_LIMIT
+    is_new = not node.file_digest and live.now - node.started_at <= TICK_LIMIT
     if is_new:  # it says what it knows with its first heartbeat
         return
     facts = {
@@ -105,7 +109,7 @@ def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
         "digest": node.file_digest[:12] or "–",
         "wanted": live.file.digest[:12],
     }
-    if not _has_ticked(node, live.now):
+    if node.kind == NodeKind.SCHEDULER and not _has_ticked(node, live.now):
         text = _("%(node)s has not looked for due jobs for more than 10 s.") % facts
         yield Finding(kind="tick", text=text, hint=_("Look into its log; start it again."))
     if node.file_problem:

@@ -8,7 +8,6 @@ from alerts_app import conf, lifecycle
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
-from scheduler_app import bulk
 from scheduler_app.assignments import EndedRun
 from scheduler_app.models import ScheduledJob
 from scheduler_app.signals import runs_finished
@@ -25,7 +24,7 @@ def receive(*, runs: Sequence[EndedRun]) -> None:
     By job and within it in their order, so that two batches lock alerts in the same order.
     """
     names = {fingerprint_of(run.job_id) for run in runs}
-    opened = AlertRecord.objects.filter(open_key__in=bulk.among(names))
+    opened = AlertRecord.objects.filter(open_key__among=names)
     open_names = set(opened.values_list("open_key", flat=True))
     for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)

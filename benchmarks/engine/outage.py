@@ -51,7 +51,7 @@ def come_back(stage: Stage) -> Figures:
         following = plans.next_minute(plans.now() + START_BEFORE_MINUTE)
         time.sleep((following - START_BEFORE_MINUTE - plans.now()).total_seconds())
         began_s = time.time()
-        site.scheduler()
+        site.ready_scheduler()
         until_s = began_s + PATIENCE_S
         caught_up_s = records.wait_for(_count_caught_up, JOBS, until_s) - began_s
         then = records.Span(following, following + plans.MINUTE)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from django.db.models import F
 
+from benchmarks.site import OWNER
 from scheduler_app import epochs
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.models import JobGate, ScheduledJob, ScheduleEpoch, Timetable
@@ -140,7 +141,7 @@ def _job(job_id: str, number: int, plan: Plan, queue: str) -> ScheduledJob:
         module="benchmarks.engine.no_ops",
         callable="speak" if number % SPEAKS_EACH == 0 else "note",
         cron=plan.cron,
-        owner="admin",
+        owner=OWNER,
         category="benchmark",
         description="Does nothing.",
         queue=queue,

@@ -15,7 +15,9 @@ from django.db import DatabaseError, connection
 
 from scheduler_app import clock, conf
 from scheduler_app.assignments import Assignment
+from scheduler_app.errors import JobFileError
 from scheduler_app.executors.workbench import Workbench
+from scheduler_app.file_watch import FileWatch, read_only
 from scheduler_app.heart import Heart
 from scheduler_app.listener import job_listener
 from scheduler_app.running import capturing
@@ -33,7 +35,8 @@ READY_WITHIN_S = 5.0
 class CeleryNode:
     """Takes and executes queued runs of `queues` in the slots (threads) of Celery's pool that messages wake.
 
-    `start()` returns at once: the node registers from a thread of its own, however long the database is away.
+    `start()` returns at once: the node registers from a thread of its own, however long the database is away or the job
+    file cannot be read.
     """
 
     def __init__(self, queues: Sequence[str], slots: int) -> None:
@@ -42,6 +45,7 @@ class CeleryNode:
         self._lock = threading.Lock()
         self._ready = threading.Event()
         self._closing = threading.Event()
+        self._watch = FileWatch(conf.get().JOB_FILE, sync=read_only)
         self._heart: Heart | None = None
         self._bench: Workbench | None = None
         self._capture = ExitStack()
@@ -94,13 +98,25 @@ class CeleryNode:
             bench.slots = max(self._present, 1)
 
     def _keep(self) -> None:
-        while not self._register():
+        while not (self._knows_file() and self._register()):
             if self._closing.wait(REGISTER_AGAIN_S):
                 return
         assert self._bench is not None
         while not self._closing.wait(TIDY_S):
             self._bench.attempt(self._bench.tidy)
             connection.close()  # seldom needed, and one for each process
+
+    def _knows_file(self) -> bool:
+        """Without the job file nothing may be called."""
+        try:
+            self._watch.start()
+        except JobFileError as error:
+            if self._watch.problem != str(error):
+                logger.error("node_waits_for_job_file", extra={"error": str(error)})
+            self._watch.problem = str(error)
+            return False
+        self._watch.problem = ""
+        return True
 
     def _register(self) -> bool:
         settings = conf.get()
@@ -112,7 +128,7 @@ class CeleryNode:
                 slots=self._slots,
                 queues=self._queues,
                 figures=self._figures,
-                duties=(self._look_at_runs,),
+                duties=(self._look_at_runs, self._watch.look),
             )
         except DatabaseError as error:
             logger.warning("node_waits_for_database", extra={"error": str(error)})
@@ -129,6 +145,8 @@ class CeleryNode:
     def _figures(self) -> dict[str, Any]:
         return {
             "slots_busy": self._bench.busy if self._bench else 0,
+            "file_digest": self._watch.digest,
+            "file_problem": self._watch.problem,
             "clock_offset_ms": clock.offset_ms(),
             "draining": self._closing.is_set(),
         }

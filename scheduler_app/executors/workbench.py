@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 AHEAD_S = 0.1
 """Runs whose bodies are done in so long all together are taken ahead of free threads."""
 LEAST_S = 0.0002
+BEGIN_S = 0.005
+"""How long bodies are thought to take until some have been called."""
 WAIT_S = 0.5
 MOST = 500
 LOOK_BACK_EVERY_S = 10.0
@@ -62,7 +64,7 @@ class Workbench:
         self._take_lock = threading.Lock()
         self._shown: dict[int, int] = {}
         self._unclear_token = ""
-        self._usual_s = AHEAD_S
+        self._usual_s = BEGIN_S
         self._taken_s = time.monotonic()
         self._unstarted: deque[Assignment] = deque()
         self._looked_back_s = time.monotonic()

@@ -87,7 +87,7 @@ def test_receiver_that_fails_costs_no_result_and_is_told_again():
         ledger.finish([result(run)])
         run.refresh_from_db()
         assert (run.state, run.announce_due) == (RunState.SUCCESS, True)
-        assert ledger.announce_again() == 1
+        assert ledger.announce() == 1
     finally:
         signals.runs_finished.disconnect("test")
     run.refresh_from_db()

@@ -43,6 +43,7 @@ def ended(job_id: str = "a", state: str = RunState.SUCCESS, days: float = 0, **f
         **fields,
     )
     ledger.insert_final([run])
+    ledger.announce()
     return run
 
 

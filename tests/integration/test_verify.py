@@ -152,8 +152,10 @@ def test_queue_that_nobody_serves_is_found(job_file):
     (finding,) = verify.verify(db_now()).findings
     assert "queue heavy" in finding.text
     assert "runscheduler --queues heavy" in finding.hint
-    nodes.register(NodeKind.CELERY, lease_s=15, slots=2, queues=("heavy",))
+    worker = nodes.register(NodeKind.CELERY, lease_s=15, slots=2, queues=("heavy",))
     assert found() == []
+    nodes.beat(worker.pk, file_digest="another")
+    assert found() == ["job_file"]
 
 
 def test_scheduler_that_rings_for_workers_serves_no_queue(job_file, settings):

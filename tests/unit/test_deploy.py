@@ -113,6 +113,7 @@ def test_the_units_start_web_scheduler_and_worker():
         "gunicorn project.wsgi",
         "manage.py runscheduler",
         "manage.py notification_worker",
+        "celery --quiet -A project worker",
     ):
         assert word in starts
 
