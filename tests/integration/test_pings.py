@@ -26,6 +26,15 @@ def monitor():
         yield gateway
 
 
+@pytest.fixture(autouse=True)
+def _ended():
+    """A ping that is on its way when the work ends belongs to this test and not to the next."""
+    yield
+    for thread in threading.enumerate():
+        if isinstance(thread, Pings):
+            thread.join(10)
+
+
 class Work:
     """Something that goes well, or not."""
 

@@ -216,6 +216,23 @@ def test_service_logs_to_stdout(tmp_path, how):
     assert err == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "is_service"),
+    [
+        ("manage.py runscheduler --once", True),
+        ("manage.py notification_worker", True),
+        ("/srv/vigil/.venv/bin/celery --quiet -A project worker -Q default", True),
+        ("/usr/lib/python3/site-packages/celery/__main__.py -A project worker", True),
+        ("/usr/lib/python3/site-packages/celery/__main__.py -A project inspect ping", False),
+        ("/srv/celery/manage.py worker", False),
+        ("manage.py sync_jobs", False),
+        ("manage.py", False),
+    ],
+)
+def test_services_are_known_by_their_command(command, is_service):
+    assert log._is_service(command.split()) is is_service
+
+
 def test_configuring_twice_says_nothing_twice(tmp_path):
     out, _ = _run_configured(tmp_path, "log.to_stdout(); log.configure(options)")
     assert len(out.splitlines()) == 2
