@@ -33,9 +33,24 @@ def celery_site(site, own_redis):
 
 
 @pytest.fixture
-def queue(request):
-    """A name that nobody else uses, on brokers that we share."""
+def queue():
+    """A name that nobody else uses, on a broker that we share."""
     return f"vigil-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def broker_url(request, queue):
+    """Of a Redis of this test's own, or of a RabbitMQ, on which `queue` and `queue`-heavy leave nothing behind."""
+    if request.param == "redis":
+        yield request.getfixturevalue("own_redis").url
+        return
+    url = request.getfixturevalue("rabbitmq_url")
+    yield url
+    with Connection(url) as connection:
+        channel = connection.channel()
+        for name in (queue, f"{queue}-heavy"):
+            channel.queue_delete(name)
+            channel.exchange_delete(name)
 
 
 def run_now(job_id: str) -> JobRun:
@@ -72,13 +87,13 @@ def assert_each_once(site) -> None:
     assert not twice, "bodies that started twice for one row"
 
 
-@pytest.mark.parametrize(("broker", "pool"), [("redis", "threads"), ("rabbitmq", "prefork")])
+@pytest.mark.parametrize(
+    ("broker_url", "pool"), [("redis", "threads"), ("rabbitmq", "prefork")], indirect=["broker_url"]
+)
 def test_runs_go_to_the_workers_of_their_queue_and_are_told_as_everywhere(
-    site, wait_until, request, queue, broker, pool
+    broker_url, site, wait_until, queue, pool
 ):
-    own_redis = request.getfixturevalue("own_redis") if broker == "redis" else None
-    url = own_redis.url if own_redis else request.getfixturevalue("rabbitmq_url")
-    site.env |= {"SCHEDULER_EXECUTOR": "celery", "CELERY_BROKER_URL": url}
+    site.env |= {"SCHEDULER_EXECUTOR": "celery", "CELERY_BROKER_URL": broker_url}
     heavy = f"{queue}-heavy"
     talking = {"callable": "talk_and_wait", "kwargs": {"seconds": 2}}
     endless = {"callable": "wait", "kwargs": {"seconds": 60}}
