@@ -11,6 +11,7 @@ from notifications_app.models import (
     DeliveryAttempt,
     NotificationSettings,
 )
+from notifications_app.pages.preferences_form import CHANNELS as CHANNEL_FIELDS
 from notifications_app.test_messages import send_test
 from scheduler_app.clock import db_now
 from tests.integration.pages.conftest import fire, notify
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db
 SETTINGS = {
     "system_enabled": "on",
     "email_enabled": "on",
-    **{f"{name}_min_severity": "WARNING" for name in ("system", "email", "wechat", "sms")},
+    **{f"{name}_min_severity": "WARNING" for name in CHANNEL_FIELDS},
 }
 
 
