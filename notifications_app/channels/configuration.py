@@ -40,8 +40,10 @@ def listed(value: Any) -> list[Any]:
 
 def is_url(text: str) -> bool:
     """Whether `text` is a URL of the web with a host."""
+    if not text.isprintable() or " " in text:
+        return False
     try:
         parts = urlsplit(text)
-    except ValueError:
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets of half an address, or no port
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -39,18 +39,24 @@ class Watch:
 
     def dialled(self, wire: socket.socket, target: Any) -> None:
         """Raises DeliveryError unless `target` may be reached."""
+        if error := self._objection(target):
+            wire.close()  # whoever dials closes it only after an error of the system
+            raise error
+        self.close()
+        # a copy: TLS takes the descriptor away from the socket that dialled
+        self._wire = socket.socket(fileno=os.dup(wire.fileno()))
+
+    def _objection(self, target: Any) -> DeliveryError | None:
+        if self.is_over:
+            return DeliveryError("The time was over before the target was reached.")
         host = target[0] if isinstance(target, tuple) and target else None
         address = addresses.parse(host) if isinstance(host, str) else None
-        if self.is_over:
-            raise DeliveryError("The time was over before the target was reached.")
         if address is None or not addresses.may_reach(address, self._allowed):
             self.refusal = RefusedAddressError(
                 "The target is not on the public net, and its network is not in PRIVATE_NETWORKS."
             )
-            raise self.refusal
-        self.close()
-        # a copy: TLS takes the descriptor away from the socket that dialled
-        self._wire = socket.socket(fileno=os.dup(wire.fileno()))
+            return self.refusal
+        return None
 
     def close(self) -> None:
         if self._wire is not None:

@@ -115,7 +115,7 @@ class NotificationSettings(models.Model):
         if self.language and self.language not in conf.languages():
             known = ", ".join(conf.languages())
             faults["language"] = _("The site speaks %(known)s.") % {"known": known}
-        if self.webhook_url and not (is_url(self.webhook_url) and self.webhook_url.isprintable()):
+        if self.webhook_url and not is_url(self.webhook_url):
             faults["webhook_url"] = _("Write a URL that begins with https:// or http://.")
         if self.apprise_url and (why := service.problem_of(self.apprise_url, is_own=True)):
             faults["apprise_url"] = why

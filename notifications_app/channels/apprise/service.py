@@ -92,7 +92,7 @@ def notify(url: str, message: Message, left_s: float, *, is_own: bool) -> tuple[
         service=f"{plugin.service_name}",
         scheme=_scheme(url),
         is_taken=is_taken and not over.is_set(),
-        answer=seen.answer(lambda text: without(url, text)),
+        answer=None if over.is_set() else seen.answer(lambda text: without(url, text)),
         was_sent=seen.was_sent,
         said=without(url, cut_line(" ".join(said[-1:]), 200)),
     )

@@ -16,7 +16,12 @@ from notifications_app.channels.email.connection import CHECK_S
 from notifications_app.channels.email.options import EmailOptions
 from notifications_app.channels.email.replies import Stage, error_for
 from notifications_app.channels.email.wear import Wear
-from notifications_app.errors import DeliveryError, PermanentError, UnknownOutcomeError
+from notifications_app.errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentError,
+    UnknownOutcomeError,
+)
 from scheduler_app.masking import mask
 from scheduler_app.texts import clean, cut_line
 
@@ -59,16 +64,15 @@ class BackendConnection:
 
     def open(self, timeout_s: float) -> None:
         self.close()
-        backend: Any = get_connection(
-            self._options.backend, fail_silently=False, **self._options.backend_options
-        )
+        backend = self._made()
         if getattr(backend, "timeout", 0) is None:
             backend.timeout = timeout_s
+        self._backend = backend
         try:
             backend.open()
         except Exception as error:
+            self.close()
             raise _not_opened(error) from error
-        self._backend = backend
         self._wear.opened()
 
     def send(
@@ -95,6 +99,14 @@ class BackendConnection:
         else:
             self._backend.close()
         self._backend = None
+
+    def _made(self) -> Any:
+        options = self._options
+        try:
+            return get_connection(options.backend, fail_silently=False, **options.backend_options)
+        except Exception as error:
+            text = f"EMAIL BACKEND or BACKEND_OPTIONS cannot be used: {_words(error)}"
+            raise ConfigurationError(text) from error
 
     def _smtp(self) -> smtplib.SMTP | None:
         """What Django's own backend, and those made from it, talk through."""

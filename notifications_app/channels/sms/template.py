@@ -11,6 +11,8 @@ from scheduler_app.texts import cut_line
 
 VALUE_LIMIT = 35
 """Characters that carriers take in one variable."""
+LONGEST = 400
+"""Characters that are looked at: what is cut off later needs no care."""
 FIELDS = frozenset({"title", "label", "severity", "category", "owner", "job", "time"})
 USUAL: Mapping[str, str] = {"title": "title"}
 """A template of one variable, as in "Vigil: ${title}"."""
@@ -46,7 +48,7 @@ def params(message: Message, wanted: Mapping[str, str] = USUAL) -> dict[str, str
 
 def _fit(text: str) -> str:
     """Without URL, domain or address (refused with isv.PARAM_NOT_SUPPORT_URL), cut."""
-    text = _URL.sub(" ", text)
+    text = _URL.sub(" ", cut_line(text, LONGEST))
     text = _COLONS.sub(_without_address, text)
     text = _DOT_INSIDE.sub("-", text).translate(_SIGNATURE_MARKS)
     return cut_line(text, VALUE_LIMIT)

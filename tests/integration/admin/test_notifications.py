@@ -130,6 +130,22 @@ def test_wrong_setting_is_told(admin_client, field, value, problem):
     assert not NotificationSettings.objects.exists()
 
 
+def test_url_of_a_person_is_a_secret_for_staff_too(admin_client):
+    olga = make_user("olga")
+    url = "https://hooks.example.com/hook-secret-1"
+    NotificationSettings.objects.create(user=olga, webhook_url=url)
+    address = f"{SETTINGS}{olga.pk}/change/"
+    page = admin_client.get(address).content.decode()
+    assert "https://hooks.example.com/…" in page
+    assert "hook-secret-1" not in page
+    values = {**SEVERITIES, "webhook_url": "https://hooks.example.com/…", "webhook_enabled": "on"}
+    assert admin_client.post(address, values).status_code == 302
+    saved = NotificationSettings.objects.get()
+    assert (saved.webhook_url, saved.webhook_enabled) == (url, True)
+    admin_client.post(address, {**SEVERITIES, "webhook_url": "https://other.example.com/x"})
+    assert NotificationSettings.objects.get().webhook_url == "https://other.example.com/x"
+
+
 def test_quiet_hours_of_no_length_are_refused(admin_client):
     times = {"quiet_start": "22:00", "quiet_end": "22:00"}
     user = make_user("olga")
