@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from notifications_app import conf
 from notifications_app.channels import registry
 from notifications_app.channels.addresses import networks
+from notifications_app.channels.base import RATE_LIMIT
 from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
 from scheduler_app.states import Severity
 
@@ -65,6 +66,9 @@ def _channel_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
         if isinstance(options, Mapping):
             if known is not None:
                 yield from unknown_keys(name, options, known, "vigil_notifications.E001")
+            if (limit := options.get("RATE_LIMIT")) and not RATE_LIMIT.fullmatch(str(limit)):
+                text, hint = f"{name}['RATE_LIMIT'] is {limit!r}.", "Write it as in 20/minute."
+                yield Error(text, hint=hint, id="vigil_notifications.E002")
         elif channel not in conf.KEYS:
             hint = f"Write {name} = {{...}}."
             yield Error(f"{name} is not a dict.", hint=hint, id="vigil_notifications.E002")

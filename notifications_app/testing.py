@@ -26,11 +26,10 @@ from typing import Any, ClassVar
 from unittest import SkipTest
 
 from notifications_app import conf
-from notifications_app.channels.base import Channel, Message, Outcome, Person, Topic
+from notifications_app.channels.base import RATE_LIMIT, Channel, Message, Outcome, Person, Topic
 from notifications_app.errors import DeliveryError, MissingAddressError
 
 MARGIN_S = 2.0
-_RATE = re.compile(r"[1-9]\d*/(?:second|minute|hour|day)")
 
 
 class ChannelContract:
@@ -102,7 +101,7 @@ class ChannelContract:
 
     def test_rate_limit_can_be_read(self) -> None:
         limit = self.make().rate_limit
-        assert not limit or _RATE.fullmatch(limit)
+        assert not limit or RATE_LIMIT.fullmatch(limit)
 
     def test_channel_with_whole_settings_has_no_problem(self) -> None:
         assert self.make().problem() == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ class Person:
     email: str = ""
     wechat_userid: str = ""
     mobile: str = ""
-    webhook_url: str = ""
-    apprise_url: str = ""
+    webhook_url: str = field(default="", repr=False)
+    apprise_url: str = field(default="", repr=False)
     language: str = "en"
 
 
@@ -91,6 +92,8 @@ class Outcome:
 
 
 NO_TOPIC = Topic()
+RATE_LIMIT = re.compile(r"[1-9]\d{0,5}/(?:second|minute|hour|day)")
+"""How a rate limit is written."""
 
 
 class Channel(ABC):

@@ -43,6 +43,12 @@ FAULTS = [
         "fd00",
     ),
     ("VIGIL_NOTIFICATIONS", {"PRIVATE_NETWORKS": "10.2.0.0/16"}, "vigil_notifications.E002", "()"),
+    (
+        "VIGIL_NOTIFICATIONS",
+        {"SMS": {"RATE_LIMIT": "fast"}},
+        "vigil_notifications.E002",
+        "20/minute",
+    ),
     ("VIGIL_NOTIFICATIONS", {"APPRISE": ["x"]}, "vigil_notifications.E002", "The default is {}"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "celery"}, "vigil_notifications.E002", "auto, redis"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "kafka"}, "vigil_notifications.E002", "auto, redis"),

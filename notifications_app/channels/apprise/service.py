@@ -31,8 +31,6 @@ LOCAL = frozenset({"blink1", "dbus", "glib", "gnome", "kde", "macosx", "qt", "sy
 OF_FILES = frozenset({"keyfile", "pgpprv", "pgppub", "subfile", "template"})
 """Parameters that name a file, which a person could have read out and sent to themselves."""
 
-logger = logging.getLogger(__name__)
-
 # what would call a whole group, or hide where a link leads, at one service or another
 _CALLS = re.compile(r"<(?=[@!#]|https?:)|@(?=(?:all|channel|everyone|here)\b)", re.IGNORECASE)
 _WIDE = {"<": "＜", "@": "＠"}
@@ -84,7 +82,7 @@ def notify(url: str, message: Message, left_s: float, *, is_own: bool) -> tuple[
     with watched() as watch, answers.kept() as seen, _warnings() as said:
         with cut_off_after(left_s, watch.end) as over:
             plugin = _ready(url, left_s)
-            is_taken = _handed_over(plugin, message)
+            is_taken = _handed_over(plugin, message, said)
         refusal = None if over.is_set() else watch.refusal
     if refusal:
         raise refusal
@@ -99,13 +97,13 @@ def notify(url: str, message: Message, left_s: float, *, is_own: bool) -> tuple[
     return verdicts.of(heard)
 
 
-def _handed_over(plugin: Any, message: Message) -> bool:
+def _handed_over(plugin: Any, message: Message, said: list[str]) -> bool:
     try:
         return bool(plugin.notify(**_words(message)))
     except DeliveryError:
         raise
     except Exception as error:  # noqa: BLE001 - one service of nearly two hundred
-        logger.warning("apprise_failed", extra={"error": type(error).__name__})
+        said.append(type(error).__name__)
         return False
 
 

@@ -69,7 +69,7 @@ def markdown(messages: Sequence[Message], limit: int = MARKDOWN_LIMIT_BYTES) -> 
 def written(message: Message, limit: int, mentions: str = "") -> str:
     """The message as markdown of at most `limit` bytes, with its link and `mentions` at the end."""
     colour = _colour(message, _COLOURS, "warning", "info")
-    head = [f'<font color="{colour}">**{plain.one_line(_headline(message))}**</font>']
+    head = [f'<font color="{colour}">**{_headline(message)}**</font>']
     head += [f"{plain.one_line(n)}: {plain.one_line(v)}" for n, v in message.facts]
     head += [f"> {line}" for line in plain.unformatted(message.body).splitlines() if line]
     tail = []
@@ -127,7 +127,10 @@ def fit(words: str, link: str, limit: int) -> str:
 
 
 def _headline(message: Message) -> str:
-    return f"[{message.label}] {message.title}" if message.title else message.subject
+    if not message.title:
+        return plain.one_line(message.subject)
+    # the blank keeps the brackets from being those of a link
+    return f"[{plain.one_line(message.label or message.severity)}] {plain.one_line(message.title)}"
 
 
 def _piece(words: str, limit: int) -> str:

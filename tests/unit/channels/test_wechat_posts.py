@@ -39,9 +39,9 @@ def test_nothing_in_an_alert_is_markdown(attack):
     lines = content_of(stranger(attack)).splitlines()
     assert lines.pop() == "<@wangwei>"
     assert lines.pop() == "[Details](https://vigil.example.com/alerts/7/)"
-    head = re.fullmatch(r'<font color="warning">\*\*(.*)\*\*</font>', lines.pop(0))
+    head = re.fullmatch(r'<font color="warning">\*\*\[(.*)\] (.*)\*\*</font>', lines.pop(0))
     assert head is not None
-    ours = [head[1], *(line.removeprefix("> ") for line in lines)]
+    ours = [*head.groups(), *(line.removeprefix("> ") for line in lines)]
     assert [line for line in ours if SIGNS.search(line) or re.match(r"\s*[#>]", line)] == []
 
 
