@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -99,29 +99,44 @@ def _call(
     """
     host = _host(url)
     began_s = time.monotonic()
-    wire = _Wire()
     try:
-        with (
-            watched() if is_strange else nullcontext(),
-            cut_off_after(timeout_s, wire.socket) as over,
-            _client(host, timeout_s, trust_env=not is_strange) as client,
-            client.stream(
-                method, url, headers=headers, extensions={"trace": wire}, **body
-            ) as response,
-        ):
-            data = _read(response)
-            if over.is_set():
-                # a body without a length seems whole when its connection is cut
-                raise httpx.ReadTimeout("cut off")
+        with watched() if is_strange else nullcontext():
+            client = _client(host, timeout_s, trust_env=not is_strange)
+            response, data = _exchanged(
+                client, client.build_request(method, url, headers=headers, **body), timeout_s
+            )
     except (*_WRONG, httpx.InvalidURL, UnicodeError) as error:
         raise ConfigurationError(f"The request cannot be made: {_words(error)}") from None
     except _NOT_SENT as error:
         raise DeliveryError(f"No connection to {host}: {_words(error)}") from None
     except httpx.HTTPError as error:
-        why = f"no answer within {timeout_s:.0f} s" if over.is_set() else _words(error)
+        is_late = isinstance(error, httpx.ReadTimeout)
+        why = f"no answer within {timeout_s:.0f} s" if is_late else _words(error)
         text = f"{host} took the request and gave no verdict ({why}): it may have arrived."
         raise UnknownOutcomeError(text) from None
     return _answer(response, data, (time.monotonic() - began_s) * 1000)
+
+
+def _exchanged(
+    client: httpx.Client, request: httpx.Request, timeout_s: float
+) -> tuple[httpx.Response, bytes]:
+    """The answer and its body. Raises what httpx does; ReadTimeout when the time was over after it had connected."""
+    wire = _Wire()
+    request.extensions["trace"] = wire
+    with cut_off_after(timeout_s, wire.socket) as over, client:
+        try:
+            response = client.send(request, stream=True)
+            with closing(response):
+                data = _read(response)
+        except _NOT_SENT:
+            raise
+        except httpx.HTTPError:
+            if not over.is_set():
+                raise
+        if over.is_set():
+            # a body without a length seems whole when its connection is cut
+            raise httpx.ReadTimeout("cut off")
+        return response, data
 
 
 def _answer(response: httpx.Response, data: bytes, elapsed_ms: float) -> Answer:
