@@ -114,6 +114,13 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
         link=row.alert.link,
         person=person,
         happened_at=row.occurrence.happened_at,
+        label=words.label,
+        title=words.title,
+        body=words.body,
+        facts=words.facts,
+        category=row.alert.category,
+        owner=row.alert.owner,
+        labels=row.alert.labels,
     )
     merged = row.kind == NotificationKind.FIRE and row.alert.state == AlertState.RESOLVED
     return _Ready(row, message, merged)
