@@ -19,5 +19,9 @@ TRIALS = (
     Trial(name="rest", run=rest.rest),
     Trial(name="edits", run=edits.edits, not_quick="it takes 100,000 jobs and a minute"),
     Trial(name="outage", run=outage.outage, not_quick="it waits for full minutes"),
-    Trial(name="celery", run=celery.through_celery),
+    Trial(
+        name="celery",
+        run=celery.through_celery,
+        not_quick="workers take their time to start and to end",
+    ),
 )

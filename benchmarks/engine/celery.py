@@ -19,19 +19,17 @@ from scheduler_app.states import NodeKind
 from tests import servers
 
 COUNT = 5000
-QUICK_COUNT = 1000
 PATIENCE_S = 240.0
 
 
 def through_celery(stage: Stage) -> Sequence[Measure]:
     _must_be_there(stage)
-    count = QUICK_COUNT if stage.quick else COUNT
     peer, ours = take_turns(
-        stage.runs, partial(celery.drain, stage, count), partial(burst, stage, count)
+        stage.runs, partial(celery.drain, stage, COUNT), partial(burst, stage, COUNT)
     )
     return (
         Measure(
-            name=f"{count:,} no-ops through Celery and Redis: until all are final",
+            name=f"{COUNT:,} no-ops through Celery and Redis: until all are final",
             unit="runs/s",
             ours=ours["rate"],
             peer=peer["rate"],

@@ -93,7 +93,7 @@ def drain(stage: Stage, count: int) -> Figures:
 def _celery(
     stage: Stage, stack: contextlib.ExitStack, service: str, *options: str, **env: str
 ) -> Running:
-    command = ("-m", "celery", "-A", APP, service, "--loglevel=INFO", *options)
+    command = ("-m", "celery", "-A", APP, service, "--loglevel=WARNING", *options)
     process = environment.start(stage, *command, **env)
     stack.callback(processes.end, process)
     return process

@@ -6,7 +6,6 @@ import pytest
 
 from scheduler_app.models import JobRun
 from tests.gateways import Gateway
-from tests.site import Site
 
 KEY = "5bf1a2c3-0000-4444-8888-0123456789ab"
 
@@ -18,8 +17,9 @@ def monitor():
 
 
 @pytest.fixture
-def watched(transactional_db, run_manage, tmp_path, monitor):
-    return Site(run_manage, tmp_path, HEARTBEAT_URL=f"{monitor.url}/ping/{KEY}")
+def watched(site, monitor):
+    site.env["HEARTBEAT_URL"] = f"{monitor.url}/ping/{KEY}"
+    return site
 
 
 def test_a_monitor_hears_of_the_start_and_of_each_good_minute_and_no_log_has_its_address(

@@ -10,7 +10,6 @@ from django.db import connection
 from scheduler_app.models import Node
 from tests.gateways import Gateway
 from tests.proxy import proxied
-from tests.site import Site
 
 pytestmark = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="several schedulers need PostgreSQL"
@@ -24,8 +23,9 @@ def monitor():
 
 
 @pytest.fixture
-def site(transactional_db, run_manage, tmp_path, monitor):
-    return Site(run_manage, tmp_path, HEARTBEAT_URL=f"{monitor.url}/check")
+def site(site, monitor):
+    site.env["HEARTBEAT_URL"] = f"{monitor.url}/check"
+    return site
 
 
 def heard(monitor):

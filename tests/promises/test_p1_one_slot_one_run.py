@@ -8,11 +8,13 @@ import signal
 import time
 import uuid
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 
-from scheduler_app import claims, mirror
+from scheduler_app import claims, mirror, slots
+from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, Node, Timetable
 from scheduler_app.states import OPEN_STATES, JobState
 from tests.factories import declaration, make_due, make_job, make_node
@@ -44,6 +46,9 @@ def settle(site, wait_until):
     wait_until(all_final, 30)
     assert_whole()
     assert_figures_true()
+    for job_id in Timetable.objects.values_list("pk", flat=True):  # operators are told the same
+        told = slots.read(job_id, db_now() - timedelta(hours=1), db_now())
+        assert [line for line in told if line.is_wrong or line.state == "DUE"] == []
     twice = {run: count for run, count in Counter(site.traced()).items() if count > 1}
     assert not twice, "bodies that started twice for one row"
     ran = set(JobRun.objects.filter(state="SUCCESS").values_list("pk", flat=True))

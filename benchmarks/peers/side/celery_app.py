@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 import django
@@ -10,7 +11,7 @@ import django
 django.setup()
 
 import redis  # noqa: E402
-from celery import Celery  # noqa: E402
+from celery import Celery, signals  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
 
 from benchmarks.peers.side.models import Result  # noqa: E402
@@ -23,10 +24,17 @@ app = Celery("peers", broker=BROKER_URL)
 app.conf.update(
     task_ignore_result=True,
     broker_connection_retry_on_startup=True,
+    CELERY_DB_REUSE_MAX=1_000_000,  # or it connects anew for each task, several times slower
     beat_max_loop_interval=1,
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
 )
 _redis = redis.Redis.from_url(BROKER_URL)
+
+
+@signals.worker_ready.connect
+def say_ready(**_: object) -> None:
+    sys.stdout.write("ready.\n")
+    sys.stdout.flush()
 
 
 @app.task
