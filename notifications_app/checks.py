@@ -9,50 +9,25 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from notifications_app import conf
 from notifications_app.channels import registry
+from notifications_app.channels.addresses import networks
+from notifications_app.channels.base import RATE_LIMIT
 from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
 from scheduler_app.states import Severity
 
 NAME = "VIGIL_NOTIFICATIONS"
 QUEUES = ("auto", "redis", "database")
-CHANNEL_KEYS: Mapping[str, frozenset[str]] = {
-    "SYSTEM": frozenset(),
-    "EMAIL": frozenset(
-        {
-            "ENABLED",
-            "SMTP_SERVER",
-            "SMTP_PORT",
-            "USERNAME",
-            "PASSWORD",
-            "FROM",
-            "USE_TLS",
-            "CA_FILE",
-        }
-    ),
-    "WECHAT": frozenset({"ENABLED", "WEBHOOK_URL"}),
-    "SMS": frozenset(
-        {
-            "ENABLED",
-            "ACCESS_KEY_ID",
-            "ACCESS_KEY_SECRET",
-            "SIGN_NAME",
-            "TEMPLATE_CODE",
-            "ENDPOINT",
-        }
-    ),
-}
 
 
 @register(TAG)
 def check_settings(**_: object) -> list[CheckMessage]:
     raw, faults = read(NAME, conf.raw, "vigil_notifications.E002")
-    faults += unknown_keys(NAME, raw, conf.KEYS, "vigil_notifications.E001")
-    for channel, known in CHANNEL_KEYS.items():
-        if isinstance(options := raw.get(channel), Mapping):
-            name = f"{NAME}['{channel}']"
-            faults += unknown_keys(name, options, known, "vigil_notifications.E001")
+    known = conf.KEYS | set(registry.names())
+    faults += unknown_keys(NAME, raw, known, "vigil_notifications.E001")
+    faults += _channel_faults(raw)
     faults += wrong_kinds(NAME, raw, conf.NotificationsConf, "vigil_notifications.E002")
     faults += _queue_faults(raw.get("QUEUE", "auto"))
     faults += _severity_faults(raw)
+    faults += _network_faults(raw.get("PRIVATE_NETWORKS", ()))
     return faults
 
 
@@ -69,6 +44,46 @@ def check_channels(**_: object) -> list[CheckMessage]:
             hint = f"Set what is missing, or switch {channel} off ({channel}_ENABLED=false)."
             found.append(Warning(problem, hint=hint, id="vigil_notifications.W001"))
     return found
+
+
+@register(TAG)
+def check_foreign_channels(**_: object) -> list[CheckMessage]:
+    """Those that were named and cannot be used: everything else works, and they are not there."""
+    hint = "Correct or remove it; docs/channels.md shows a channel that works."
+    return [
+        Warning(
+            f"{one.source} is no channel: {one.problem}.", hint=hint, id="vigil_notifications.W002"
+        )
+        for one in registry.broken()
+    ]
+
+
+def _channel_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    """Options that no channel reads, and options that are no dict."""
+    for channel in registry.names():
+        known, options = registry.kind_of(channel).option_names, raw.get(channel, {})
+        name = f"{NAME}['{channel}']"
+        if isinstance(options, Mapping):
+            if known is not None:
+                yield from unknown_keys(name, options, known, "vigil_notifications.E001")
+            if (limit := options.get("RATE_LIMIT")) and not RATE_LIMIT.fullmatch(str(limit)):
+                text, hint = f"{name}['RATE_LIMIT'] is {limit!r}.", "Write it as in 20/minute."
+                yield Error(text, hint=hint, id="vigil_notifications.E002")
+        elif channel not in conf.KEYS:
+            hint = f"Write {name} = {{...}}."
+            yield Error(f"{name} is not a dict.", hint=hint, id="vigil_notifications.E002")
+
+
+def _network_faults(texts: Any) -> Iterator[CheckMessage]:
+    for text in texts if isinstance(texts, list | tuple) else ():
+        try:
+            networks([str(text)])
+        except ValueError:
+            yield Error(
+                f"{NAME}['PRIVATE_NETWORKS'] names {str(text)!r}, which is no network.",
+                hint="Write networks as in 10.2.0.0/16 or fd00::/8.",
+                id="vigil_notifications.E002",
+            )
 
 
 def _queue_faults(queue: Any) -> Iterator[CheckMessage]:

@@ -43,7 +43,14 @@ class NotificationsConf:
     SYSTEM: Mapping[str, Any] = field(default_factory=dict)
     EMAIL: Mapping[str, Any] = field(default_factory=dict)
     WECHAT: Mapping[str, Any] = field(default_factory=dict)
+    WECHAT_APP: Mapping[str, Any] = field(default_factory=dict)
     SMS: Mapping[str, Any] = field(default_factory=dict)
+    WEBHOOK: Mapping[str, Any] = field(default_factory=dict)
+    APPRISE: Mapping[str, Any] = field(default_factory=dict)
+    EXTRA_CHANNELS: Mapping[str, str] = field(default_factory=dict)
+    """Channels of your own: name to dotted path of the class. Each reads the dict of its name, too."""
+    PRIVATE_NETWORKS: tuple[str, ...] = ()
+    """Networks, as in 10.2.0.0/16, that WEBHOOK and APPRISE may reach although they are not public."""
 
 
 @cache
@@ -85,7 +92,7 @@ def queue_cache() -> str:
 
 
 def _typed(key: str, value: Any) -> Any:
-    return tuple(value) if key == "DEFAULT_RECIPIENTS" else value
+    return tuple(value) if key in ("DEFAULT_RECIPIENTS", "PRIVATE_NETWORKS") else value
 
 
 KEYS = frozenset(item.name for item in fields(NotificationsConf))

@@ -114,6 +114,13 @@ def _judge(channel: Channel, row: AlertNotification, now: datetime) -> Verdict |
         link=row.alert.link,
         person=person,
         happened_at=row.occurrence.happened_at,
+        label=words.label,
+        title=words.title,
+        body=words.body,
+        facts=words.facts,
+        category=row.alert.category,
+        owner=row.alert.owner,
+        labels=row.alert.labels,
     )
     merged = row.kind == NotificationKind.FIRE and row.alert.state == AlertState.RESOLVED
     return _Ready(row, message, merged)
@@ -199,11 +206,12 @@ def _record(
                 tell_in_app(item.row, now)
             if isinstance(outcome.error, ThrottledError):
                 throttled.append(outcome.error)
-        if throttled:
+        if throttled and not channel.serves_own_hosts:
             wait_s = max(error.retry_after_s or THROTTLE_S for error in throttled)
             channel_states.pause(channel.name, wait_s, str(throttled[0]))
         else:
-            _note(channel.name, [by_id[item.message.id] for item in ready], now)
+            answers = (by_id[item.message.id] for item in ready)
+            _note(channel.name, [one for one in answers if one.error not in throttled], now)
 
 
 def _verdict(channel: Channel, item: _Ready, error: DeliveryError | None, now: datetime) -> Verdict:

@@ -24,6 +24,10 @@ class PermanentError(DeliveryError):
     """This message to this person will never be accepted."""
 
 
+class RefusedAddressError(PermanentError):
+    """The target that the person named lies in a network that Vigil does not reach for anybody."""
+
+
 class ConfigurationError(DeliveryError):
     """The channel itself is not usable (key revoked, password wrong): whoever runs Vigil has to mend it."""
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -22,6 +23,7 @@ import httpx
 
 from notifications_app.channels.deadline import cut_off_after
 from notifications_app.channels.loopback import is_loopback
+from notifications_app.channels.outbound import watched
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
@@ -64,42 +66,86 @@ def post(
     *,
     json: Any = None,
     data: Mapping[str, str] | None = None,
+    content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float,
+    is_strange: bool = False,
 ) -> Answer:
-    """POST `json` or the form `data`, and return the answer within `timeout_s` (name resolution not counted).
+    """POST `json`, the form `data` or the bytes `content`, and return the answer; see `_call`."""
+    body = {"json": json, "data": data, "content": content}
+    return _call("POST", url, body, headers, timeout_s, is_strange)
 
-    Follows no redirect. A proxy of the environment is used, but never for this machine. Raises DeliveryError when the
-    request did not leave, UnknownOutcomeError when it did (or may have) and no whole answer came back, and
-    ConfigurationError for a URL or a header that cannot be used.
+
+def get(url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float) -> Answer:
+    """GET, and return the answer; see `_call`."""
+    return _call("GET", url, {}, headers, timeout_s, False)
+
+
+def _call(
+    method: str,
+    url: str,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str] | None,
+    timeout_s: float,
+    is_strange: bool,
+) -> Answer:
+    """The answer within `timeout_s` (name resolution not counted). Follows no redirect.
+
+    A proxy of the environment is used, but never for this machine. One `is_strange` whose URL comes from a person: then
+    no proxy is used, and only the public net and PRIVATE_NETWORKS are reached (else RefusedAddressError).
+
+    Raises DeliveryError when the request did not leave, UnknownOutcomeError when it did (or may have) and no whole
+    answer came back, and ConfigurationError for a URL or a header that cannot be used.
     """
     host = _host(url)
     began_s = time.monotonic()
-    wire = _Wire()
     try:
-        with (
-            cut_off_after(timeout_s, wire.socket) as over,
-            _client(host, timeout_s) as client,
-            client.stream(
-                "POST", url, json=json, data=data, headers=headers, extensions={"trace": wire}
-            ) as response,
-        ):
-            body = _read(response)
-            if over.is_set():
-                # a body without a length seems whole when its connection is cut
-                raise httpx.ReadTimeout("cut off")
+        with watched() if is_strange else nullcontext():
+            client = _client(host, timeout_s, trust_env=not is_strange)
+            response, data = _exchanged(
+                client, client.build_request(method, url, headers=headers, **body), timeout_s
+            )
     except (*_WRONG, httpx.InvalidURL, UnicodeError) as error:
         raise ConfigurationError(f"The request cannot be made: {_words(error)}") from None
     except _NOT_SENT as error:
         raise DeliveryError(f"No connection to {host}: {_words(error)}") from None
     except httpx.HTTPError as error:
-        why = f"no answer within {timeout_s:.0f} s" if over.is_set() else _words(error)
+        is_late = isinstance(error, httpx.ReadTimeout)
+        why = f"no answer within {timeout_s:.0f} s" if is_late else _words(error)
         text = f"{host} took the request and gave no verdict ({why}): it may have arrived."
         raise UnknownOutcomeError(text) from None
-    elapsed_ms = (time.monotonic() - began_s) * 1000
-    text = clean(body.decode("utf-8", "replace"))
-    found = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(status=response.status_code, text=text, headers=found, elapsed_ms=elapsed_ms)
+    return _answer(response, data, (time.monotonic() - began_s) * 1000)
+
+
+def _exchanged(
+    client: httpx.Client, request: httpx.Request, timeout_s: float
+) -> tuple[httpx.Response, bytes]:
+    """The answer and its body. Raises what httpx does; ReadTimeout when the time was over after it had connected."""
+    wire = _Wire()
+    request.extensions["trace"] = wire
+    with cut_off_after(timeout_s, wire.socket) as over, client:
+        try:
+            response = client.send(request, stream=True)
+            with closing(response):
+                data = _read(response)
+        except _NOT_SENT:
+            raise
+        except httpx.HTTPError:
+            if not over.is_set():
+                raise
+        if over.is_set():
+            # a body without a length seems whole when its connection is cut
+            raise httpx.ReadTimeout("cut off")
+        return response, data
+
+
+def _answer(response: httpx.Response, data: bytes, elapsed_ms: float) -> Answer:
+    return Answer(
+        status=response.status_code,
+        text=clean(data.decode("utf-8", "replace")),
+        headers={name.lower(): value for name, value in response.headers.items()},
+        elapsed_ms=elapsed_ms,
+    )
 
 
 def refusal(answer: Answer, gateway: str) -> DeliveryError | None:
@@ -133,13 +179,16 @@ class _Wire:
         return found if isinstance(found, socket.socket) else None
 
 
-def _client(host: str, timeout_s: float) -> httpx.Client:
+def _client(host: str, timeout_s: float, *, trust_env: bool) -> httpx.Client:
     # a third for each of TCP, the proxy's TLS and TLS, so that a stream exists before the time is over
     timeout = httpx.Timeout(timeout_s, connect=timeout_s / 3)
     headers = {"Accept-Encoding": "identity", "User-Agent": "Vigil"}
     try:
         return httpx.Client(
-            verify=_tls(), trust_env=not is_loopback(host), timeout=timeout, headers=headers
+            verify=_tls(),
+            trust_env=trust_env and not is_loopback(host),
+            timeout=timeout,
+            headers=headers,
         )
     except (ImportError, ValueError) as error:
         text = f"The proxy of the environment cannot be used: {_words(error)}"

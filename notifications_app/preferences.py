@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
 from notifications_app import conf
+from notifications_app.channels.apprise.channel import shown as shown_apprise
 from notifications_app.channels.base import Person
+from notifications_app.channels.webhook.channel import shown as shown_webhook
 from notifications_app.models import NotificationSettings
 from notifications_app.quiet_hours import QuietHours
 from scheduler_app.states import Severity
 
+SECRET_URLS: Mapping[str, Callable[[str], str]] = {
+    "webhook_url": shown_webhook,
+    "apprise_url": shown_apprise,
+}
+"""Fields that are secrets, and what may be seen of them."""
 RANK = {severity: number for number, severity in enumerate(Severity.values)}
 
 
@@ -35,6 +42,17 @@ def save(user: Any, changes: Mapping[str, Any]) -> NotificationSettings:
     """Write `changes` (valid values by field, see `NotificationSettings.clean`); what they do not name stays."""
     saved, _created = NotificationSettings.objects.update_or_create(user=user, defaults=changes)
     return saved
+
+
+def shown(settings: NotificationSettings, field: str) -> str:
+    """What may be seen of a field of SECRET_URLS: no more than scheme and host."""
+    url = getattr(settings, field)
+    return SECRET_URLS[field](url) if url else ""
+
+
+def meant(settings: NotificationSettings, field: str, given: str) -> str:
+    """The value of a field of SECRET_URLS that `given` stands for: what is `shown` stands for the saved one."""
+    return getattr(settings, field) if given and given == shown(settings, field) else given
 
 
 def wants(settings: NotificationSettings, channel: str) -> bool:
@@ -68,9 +86,12 @@ def person_of(settings: NotificationSettings) -> Person:
     return Person(
         key=key_of(user),
         name=name_of(user),
+        username=str(user.get_username()),
         email=settings.email or str(getattr(user, email_field, "") or ""),
         wechat_userid=settings.wechat_userid,
         mobile=settings.mobile,
+        webhook_url=settings.webhook_url,
+        apprise_url=settings.apprise_url,
         language=language_of(settings),
     )
 

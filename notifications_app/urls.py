@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from notifications_app.pages import channels, inbox, notifications, settings
+from notifications_app.pages import channels, inbox, notifications, settings, unsubscribe
 
 app_name = "vigil_notifications"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("channels/<str:channel>/test/", channels.test, name="channel-test"),
     path("inbox/", inbox.entries, name="inbox"),
     path("inbox/read/", inbox.mark_read, name="inbox-read"),
+    path("unsubscribe/<str:token>/", unsubscribe.end_email, name="unsubscribe"),
     path("settings/", settings.my_settings, name="settings"),
 ]

@@ -23,9 +23,15 @@ BODY_LIMIT_BYTES = 4000
 
 @dataclass(frozen=True, slots=True)
 class Wording:
+    """Whole renderings, and the pieces that they are made of."""
+
     subject: str
     text: str
     html: str
+    label: str
+    title: str
+    body: str
+    facts: list[tuple[str, str]]
 
 
 def compose(
@@ -41,11 +47,13 @@ def compose(
         label = _("RESOLVED") if over else str(Severity(alert.severity).label).upper()
         if kind == NotificationKind.TEST:
             label = _("TEST")
+        body = head_and_tail(occurrence.body or alert.body, BODY_LIMIT_BYTES)
+        facts = _facts(alert, occurrence, kind, ZoneInfo(zone))
         context = {
             "title": title,
             "label": label,
-            "body": head_and_tail(occurrence.body or alert.body, BODY_LIMIT_BYTES),
-            "facts": _facts(alert, occurrence, kind, ZoneInfo(zone)),
+            "body": body,
+            "facts": facts,
             "link": alert.link,
             "inbox": f"{conf.get().SITE_URL}/inbox/",
         }
@@ -53,6 +61,10 @@ def compose(
             subject=cut_line(f"[{label}] {title}", 200),
             text=render_to_string("notifications_app/message.txt", context).strip() + "\n",
             html=render_to_string("notifications_app/message.html", {**context, "lang": language}),
+            label=label,
+            title=title,
+            body=body,
+            facts=facts,
         )
 
 

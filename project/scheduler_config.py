@@ -103,5 +103,8 @@ CHANNELS: dict[str, dict[str, object]] = {
     "SYSTEM": {"enabled": True, "owner": "admin"},
     "EMAIL": {"enabled": True, "owner": "admin"},
     "WECHAT": {"enabled": True, "owner": "admin"},
+    "WECHAT_APP": {"enabled": True, "owner": "admin"},
     "SMS": {"enabled": True, "owner": "admin"},
+    "WEBHOOK": {"enabled": True, "owner": "admin"},
+    "APPRISE": {"enabled": True, "owner": "admin"},
 }

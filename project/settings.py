@@ -194,6 +194,13 @@ VIGIL_NOTIFICATIONS = {
     "WECHAT": {
         "ENABLED": config("WECHAT_ENABLED", default=False, cast=bool),
         "WEBHOOK_URL": config("WECHAT_WEBHOOK_URL", default=""),
+        "FORMAT": config("WECHAT_FORMAT", default="text"),
+    },
+    "WECHAT_APP": {
+        "ENABLED": config("WECHAT_APP_ENABLED", default=False, cast=bool),
+        "CORP_ID": config("WECHAT_APP_CORP_ID", default=""),
+        "AGENT_ID": config("WECHAT_APP_AGENT_ID", default=""),
+        "SECRET": config("WECHAT_APP_SECRET", default=""),
     },
     "SMS": {
         "ENABLED": config("SMS_ENABLED", default=False, cast=bool),
@@ -203,6 +210,16 @@ VIGIL_NOTIFICATIONS = {
         "TEMPLATE_CODE": config("SMS_TEMPLATE_CODE", default=""),
         "ENDPOINT": config("SMS_ENDPOINT", default="https://dysmsapi.aliyuncs.com"),
     },
+    "WEBHOOK": {
+        "ENABLED": config("WEBHOOK_ENABLED", default=False, cast=bool),
+        "URL": config("WEBHOOK_URL", default=""),
+        "SECRET": config("WEBHOOK_SECRET", default=""),
+    },
+    "APPRISE": {
+        "ENABLED": config("APPRISE_ENABLED", default=False, cast=bool),
+        "URL": config("APPRISE_URL", default=""),
+    },
+    "PRIVATE_NETWORKS": config("PRIVATE_NETWORKS", default="", cast=Csv()),
 }
 
 LOG_DIR = Path(config("LOG_DIR", default=str(VAR_DIR / "log")))

@@ -20,6 +20,8 @@ METRICS_TOKEN = "tests-metrics-token"
 NEUTRAL: Mapping[str, str] = {
     "ADMIN_PASSWORD": ADMIN_PASSWORD,
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+    "APPRISE_ENABLED": "false",
+    "APPRISE_URL": "",
     "CELERY_BROKER_URL": "",
     "DATABASE_URL": f"sqlite:///{FOLDER / 'vigil.sqlite3'}",
     "DEBUG": "false",
@@ -42,6 +44,7 @@ NEUTRAL: Mapping[str, str] = {
     "METRICS_PUSH_URL": "",
     "METRICS_TOKEN": METRICS_TOKEN,
     "NOTIFICATION_QUEUE": "auto",
+    "PRIVATE_NETWORKS": "",
     "PROBE_URL": "",
     "REDIS_URL": "",
     "SCHEDULER_ALLOWED_MODULES": "project.demo",
@@ -56,7 +59,15 @@ NEUTRAL: Mapping[str, str] = {
     "SMS_TEMPLATE_CODE": "",
     "TIME_ZONE": "UTC",
     "VAR_DIR": str(FOLDER / "var"),
+    "WEBHOOK_ENABLED": "false",
+    "WEBHOOK_SECRET": "",
+    "WEBHOOK_URL": "",
+    "WECHAT_APP_AGENT_ID": "",
+    "WECHAT_APP_CORP_ID": "",
+    "WECHAT_APP_ENABLED": "false",
+    "WECHAT_APP_SECRET": "",
     "WECHAT_ENABLED": "false",
+    "WECHAT_FORMAT": "text",
     "WECHAT_WEBHOOK_URL": "",
 }
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "CI")

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.smtp_sink import SmtpSink
 
-__all__ = ["Gateway", "Post", "Reply", "SmtpSink", "is_signed"]
+__all__ = ["Gateway", "Post", "Reply", "SmtpSink", "WechatWork", "is_signed"]
 
 ALIYUN_KEYS = {"test-key-id": "test-key-secret"}
 WECHAT_KEY = "robot-key-0123456789"
@@ -44,7 +44,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Reply:
-    """`body` is sent as JSON unless it is a text. `drip_s` is the pause between its bytes."""
+    """`body` is sent as JSON unless it is a text or bytes. `drip_s` is the pause between its bytes."""
 
     body: Any = field(default_factory=lambda: {"errcode": 0, "errmsg": "ok"})
     status: int = 200
@@ -112,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
     gateway: Gateway
     timeout = 10
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -124,20 +127,64 @@ class _Handler(BaseHTTPRequestHandler):
                 self._write(reply)
 
     def _write(self, reply: Reply) -> None:
-        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+        body = reply.body
+        if not isinstance(body, bytes):
+            body = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.end_headers()
         if not reply.drip_s:
-            self.wfile.write(text.encode())
+            self.wfile.write(body)
             return
-        for byte in text.encode():
+        for byte in body:
             self.wfile.write(bytes([byte]))
             self.gateway.pause(reply.drip_s)
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
+
+
+class WechatWork:
+    """The side of WeChat Work that applications speak to: give it to a gateway as `reply`.
+
+    Every token that was asked for is in `tokens`; only the last one is good. `answer` is what a message is answered.
+    """
+
+    SECRET = "application-secret-1"
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        self.messages: list[Any] = []
+        self.answer: dict[str, Any] = {"errcode": 0, "errmsg": "ok", "msgid": "m-1"}
+        self.delay_s = 0.0
+        self._good = ""
+        self._lock = threading.Lock()
+
+    def revoke(self) -> None:
+        """Let the last token be good no more."""
+        self._good = ""
+
+    def __call__(self, post: Post) -> Reply:
+        with self._lock:
+            if post.path == "/cgi-bin/gettoken":
+                return self._token(post)
+            return self._message(post)
+
+    def _token(self, post: Post) -> Reply:
+        if post.query != {"corpid": "ww1", "corpsecret": self.SECRET}:
+            return Reply({"errcode": 40001, "errmsg": "invalid credential"})
+        self._good = f"token-number-{len(self.tokens) + 1}"
+        self.tokens.append(self._good)
+        body = {"errcode": 0, "errmsg": "ok", "access_token": self._good, "expires_in": 7200}
+        return Reply(body, delay_s=self.delay_s)
+
+    def _message(self, post: Post) -> Reply:
+        token = post.query.get("access_token", "")
+        if not self._good or token != self._good:
+            return Reply({"errcode": 42001, "errmsg": f"access_token {token} expired"})
+        self.messages.append(post.json())
+        return Reply(self.answer)
 
 
 def _verdict(post: Post) -> Reply:

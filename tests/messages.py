@@ -35,5 +35,7 @@ def message(*, to: Person | None = None, **changes: Any) -> Message:
         "link": link,
         "person": to or person(),
         "happened_at": datetime(2026, 11, 24, 2, 30, tzinfo=UTC),
+        "label": "ERROR",
+        "title": "Nightly backup failed",
     }
     return Message(**{**values, **changes})

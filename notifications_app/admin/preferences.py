@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from notifications_app.models import NotificationSettings
+from notifications_app.pages.preferences_form import SecretUrlsForm
 from scheduler_app.admin.base import Admin
 
 
@@ -24,6 +25,7 @@ class NotificationSettingsAdmin(Admin):
         "quiet_end",
         "timezone",
     )
+    form = SecretUrlsForm
     list_select_related = ("user",)
     list_per_page = 50
     fieldsets = (
@@ -31,7 +33,13 @@ class NotificationSettingsAdmin(Admin):
         (_("In-app"), {"fields": ("system_enabled", "system_min_severity")}),
         (_("E-mail"), {"fields": ("email_enabled", "email_min_severity", "email")}),
         (_("WeChat Work"), {"fields": ("wechat_enabled", "wechat_min_severity", "wechat_userid")}),
+        (
+            _("WeChat Work application"),
+            {"fields": ("wechat_app_enabled", "wechat_app_min_severity")},
+        ),
         (_("SMS"), {"fields": ("sms_enabled", "sms_min_severity", "mobile")}),
+        (_("Webhook"), {"fields": ("webhook_enabled", "webhook_min_severity", "webhook_url")}),
+        (_("Apprise"), {"fields": ("apprise_enabled", "apprise_min_severity", "apprise_url")}),
         (_("Quiet hours"), {"fields": ("quiet_start", "quiet_end", "critical_bypasses_quiet")}),
     )
 

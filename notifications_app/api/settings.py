@@ -50,11 +50,29 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
     system_min_severity = SeverityField()
     email_min_severity = SeverityField()
     wechat_min_severity = SeverityField()
+    wechat_app_min_severity = SeverityField()
     sms_min_severity = SeverityField()
+    webhook_min_severity = SeverityField()
+    apprise_min_severity = SeverityField()
 
     class Meta:
         model = NotificationSettings
         fields: ClassVar = ["user", *FIELDS]
+
+    def to_representation(self, instance: NotificationSettings) -> dict[str, Any]:
+        """URLs that are secrets show scheme and host; sent back like that they stay as they are."""
+        masked = {name: preferences.shown(instance, name) for name in preferences.SECRET_URLS}
+        return {**super().to_representation(instance), **masked}
+
+    def validate_webhook_url(self, value: str) -> str:
+        return self._meant("webhook_url", value)
+
+    def validate_apprise_url(self, value: str) -> str:
+        return self._meant("apprise_url", value)
+
+    def _meant(self, field: str, value: str) -> str:
+        assert self.instance is not None
+        return preferences.meant(preferences.of(self.instance.user), field, value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The model's own rules, on the settings as they would be afterwards."""

@@ -9,7 +9,7 @@ from scheduler_app.api.paging import ID
 from scheduler_app.api.routes import route
 
 NOTIFICATION = f"notifications/(?P<notification_id>{ID})"
-CHANNEL = "notifications/channels/(?P<channel>[A-Za-z_]+)"
+CHANNEL = "notifications/channels/(?P<channel>[A-Za-z0-9_]+)"
 
 app_name = "vigil_notifications_api"
 urlpatterns: list[URLPattern | URLResolver] = [

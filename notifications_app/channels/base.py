@@ -1,13 +1,15 @@
-"""The contract of a channel. To add one copy a folder beside this file and name it in registry.py."""
+"""The contract of a channel. `docs/channels.md` shows how to add one; `notifications_app.testing` has its tests."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
+from notifications_app.daily_caps import DailyCaps
 from notifications_app.errors import DeliveryError
 
 
@@ -17,10 +19,24 @@ class Person:
 
     key: str
     name: str
+    username: str = ""
     email: str = ""
     wechat_userid: str = ""
     mobile: str = ""
+    webhook_url: str = field(default="", repr=False)
+    apprise_url: str = field(default="", repr=False)
     language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """What an alert is about, as far as it decides where its messages go. `thread` names the alert."""
+
+    thread: str = ""
+    severity: str = ""
+    category: str = ""
+    owner: str = ""
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +45,9 @@ class Message:
 
     `id` (32 hex digits) stays the same over all tries, so that a receiver can drop a second copy. Messages of equal
     `group` are about one happening and may share a post; those of equal `thread` about one alert.
+
+    `subject`, `text` and `html` are whole renderings; `label` (ERROR, RESOLVED, ...), `title`, `body` and `facts` are
+    the pieces of them, for channels with a layout of their own. All but `html` hold text of strangers as it came.
     """
 
     id: str
@@ -42,6 +61,23 @@ class Message:
     link: str
     person: Person
     happened_at: datetime
+    label: str = ""
+    title: str = ""
+    body: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    category: str = ""
+    owner: str = ""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def topic(self) -> Topic:
+        return Topic(
+            thread=self.thread,
+            severity=self.severity,
+            category=self.category,
+            owner=self.owner,
+            labels=self.labels,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +91,45 @@ class Outcome:
     answer: str = ""
 
 
+NO_TOPIC = Topic()
+RATE_LIMIT = re.compile(r"[1-9]\d{0,5}/(?:second|minute|hour|day)")
+"""How a rate limit is written."""
+
+
 class Channel(ABC):
-    """A way to reach people. One instance serves several threads; `options` is the channel's dict of settings."""
+    """A way to reach people. One instance serves several threads; `options` is the channel's dict of settings.
+
+    Making one neither fails nor asks the network: what is wrong with `options` is for `problem` to say.
+    """
 
     name: ClassVar[str]
+    """Upper case, at most 32 letters, digits and underscores."""
+    option_names: ClassVar[frozenset[str] | None] = None
+    """The keys that `options` may have, so that a misspelt one is told; None: any."""
     batch_by_group: ClassVar[bool] = False
     """Whether messages of one group go out together, by one call of the gateway."""
+    serves_own_hosts: ClassVar[bool] = False
+    """Whether people name the hosts themselves: one that asks to slow down then holds up its own messages only."""
     resends_unknown: ClassVar[bool] = True
     """Whether a message whose outcome nobody knows is sent again (under the same id)."""
+    usual_rate_limit: ClassVar[str] = ""
+    """What the gateway takes in one lane, as in "20/minute"; "" where nobody says so."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.options = options
+
+    @property
+    def rate_limit(self) -> str:
+        """How many calls may go out in each lane: `options["RATE_LIMIT"]`, else what is usual.
+
+        The caller keeps to it; a channel never waits by itself.
+        """
+        return str(self.options.get("RATE_LIMIT") or self.usual_rate_limit)
+
+    @property
+    def daily_caps(self) -> DailyCaps:
+        """How many messages may go out a day. The caller counts and keeps to it."""
+        return DailyCaps()
 
     @abstractmethod
     def problem(self) -> str:
@@ -73,7 +137,17 @@ class Channel(ABC):
 
     @abstractmethod
     def address(self, person: Person) -> str:
-        """Where `person` is reached. Raises MissingAddressError, whose text names what is missing and the person."""
+        """Where `person` is reached, as it is stored and shown: without secrets, at most 254 characters.
+
+        Raises MissingAddressError, whose text names what is missing and the person.
+        """
+
+    def lane(self, address: str, topic: Topic = NO_TOPIC) -> str:
+        """Names the target (a robot, a host) whose slowness or throttling concerns nobody but itself.
+
+        "": all messages of the channel share one gateway. At most 64 characters, no secret, the same in all processes.
+        """
+        return ""
 
     @abstractmethod
     def send(self, messages: Sequence[Message]) -> list[Outcome]:

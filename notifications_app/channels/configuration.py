@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
@@ -23,3 +24,26 @@ def setting(options: Mapping[str, Any], key: str) -> str:
     """A setting as text without blanks around it, "" where it is missing."""
     value = options.get(key)
     return "" if value is None else str(value).strip()
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """`value` where it is a dict, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """The items of a list, or the one value that stands for a list of one; none for None."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is a URL of the web with a host."""
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets of half an address, or no port
+        return False

@@ -10,6 +10,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from notifications_app import conf
+from notifications_app.channels.apprise import service
+from notifications_app.channels.configuration import is_url
 from scheduler_app import zones
 from scheduler_app.states import Severity
 
@@ -34,7 +36,14 @@ class NotificationSettings(models.Model):
     system_enabled = models.BooleanField(_("in-app"), default=True)
     email_enabled = models.BooleanField(_("e-mail"), default=True)
     wechat_enabled = models.BooleanField(_("WeChat Work"), default=True)
+    wechat_app_enabled = models.BooleanField(
+        _("WeChat Work application"),
+        default=False,
+        help_text=_("In a chat of your own, beside or instead of the group."),
+    )
     sms_enabled = models.BooleanField(_("SMS"), default=False)
+    webhook_enabled = models.BooleanField(_("webhook"), default=False)
+    apprise_enabled = models.BooleanField(_("Apprise"), default=False)
     email = models.EmailField(
         _("e-mail address"), blank=True, help_text=_("Empty: the address of the account.")
     )
@@ -42,6 +51,18 @@ class NotificationSettings(models.Model):
         _("WeChat Work user id"), max_length=64, blank=True, validators=[WECHAT_USERID]
     )
     mobile = models.CharField(_("mobile"), max_length=24, blank=True, validators=[MOBILE])
+    webhook_url = models.CharField(
+        _("webhook URL"),
+        max_length=500,
+        blank=True,
+        help_text=_("Empty: the webhook of the site, if it has one."),
+    )
+    apprise_url = models.CharField(
+        _("Apprise URL"),
+        max_length=1000,
+        blank=True,
+        help_text=_("Such as dingtalk://… or feishu://…. Empty: that of the site, if it has one."),
+    )
     quiet_start = models.TimeField(_("quiet from"), null=True, blank=True)
     quiet_end = models.TimeField(_("quiet until"), null=True, blank=True)
     timezone = models.CharField(
@@ -62,8 +83,20 @@ class NotificationSettings(models.Model):
     wechat_min_severity = models.CharField(
         _("WeChat Work from"), max_length=16, choices=Severity.choices, default=Severity.INFO
     )
+    wechat_app_min_severity = models.CharField(
+        _("WeChat Work application from"),
+        max_length=16,
+        choices=Severity.choices,
+        default=Severity.INFO,
+    )
     sms_min_severity = models.CharField(
-        _("SMS from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+        _("SMS from"), max_length=16, choices=Severity.choices, default=Severity.ERROR
+    )
+    webhook_min_severity = models.CharField(
+        _("webhook from"), max_length=16, choices=Severity.choices, default=Severity.INFO
+    )
+    apprise_min_severity = models.CharField(
+        _("Apprise from"), max_length=16, choices=Severity.choices, default=Severity.INFO
     )
 
     class Meta:
@@ -82,6 +115,10 @@ class NotificationSettings(models.Model):
         if self.language and self.language not in conf.languages():
             known = ", ".join(conf.languages())
             faults["language"] = _("The site speaks %(known)s.") % {"known": known}
+        if self.webhook_url and not is_url(self.webhook_url):
+            faults["webhook_url"] = _("Write a URL that begins with https:// or http://.")
+        if self.apprise_url and (why := service.problem_of(self.apprise_url, is_own=True)):
+            faults["apprise_url"] = why
         if (self.quiet_start is None) != (self.quiet_end is None):
             missing = "quiet_start" if self.quiet_start is None else "quiet_end"
             faults[missing] = _("Quiet hours need both a beginning and an end.")

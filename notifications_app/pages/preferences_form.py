@@ -8,7 +8,7 @@ from django import forms
 from django.conf.locale import LANG_INFO
 from django.utils.translation import gettext_lazy as _
 
-from notifications_app import conf
+from notifications_app import conf, preferences
 from notifications_app.models import NotificationSettings
 
 if TYPE_CHECKING:
@@ -17,10 +17,30 @@ else:
     Form = forms.ModelForm
 
 CLOCK = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
-CHANNELS = ("system", "email", "wechat", "sms")
+CHANNELS = ("system", "email", "wechat", "wechat_app", "sms", "webhook", "apprise")
 
 
-class PreferencesForm(Form):
+class SecretUrlsForm(Form):
+    """Shows scheme and host of URLs that are secrets; one that is sent back as it was shown stays as it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in preferences.SECRET_URLS:
+            if field in self.fields:
+                self.initial[field] = preferences.shown(self.instance, field)
+                self.fields[field].widget.attrs.update(spellcheck="false", autocomplete="off")
+
+    def clean_webhook_url(self) -> str:
+        return self._meant("webhook_url")
+
+    def clean_apprise_url(self) -> str:
+        return self._meant("apprise_url")
+
+    def _meant(self, field: str) -> str:
+        return preferences.meant(self.instance, field, self.cleaned_data[field])
+
+
+class PreferencesForm(SecretUrlsForm):
     class Meta:
         model = NotificationSettings
         fields: ClassVar = [
@@ -29,6 +49,8 @@ class PreferencesForm(Form):
             "email",
             "wechat_userid",
             "mobile",
+            "webhook_url",
+            "apprise_url",
             "quiet_start",
             "quiet_end",
             "critical_bypasses_quiet",

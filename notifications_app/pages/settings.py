@@ -8,8 +8,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from notifications_app import preferences
+from notifications_app import conf, preferences
 from notifications_app.channels import registry
+from notifications_app.channels.targets import Target
+from notifications_app.channels.webhook.channel import WebhookChannel
 from notifications_app.pages.preferences_form import CHANNELS, PreferencesForm
 from scheduler_app import conf as scheduler_conf
 from scheduler_app import zones
@@ -27,12 +29,26 @@ def my_settings(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "channels": [
-            (form[f"{name}_enabled"], form[f"{name}_min_severity"], name.upper())
+            (
+                form[f"{name}_enabled"],
+                form[f"{name}_min_severity"],
+                name.upper(),
+                not registry.create(name.upper(), conf.channel_options(name.upper())).problem(),
+            )
             for name in CHANNELS
-            if name.upper() in registry.names()
         ],
+        "webhook_secrets": _webhook_secrets(request),
         "account_email": preferences.person_of(preferences.of(request.user)).email,
         "site_zone": scheduler_conf.site_time_zone(),
         "zones": sorted(zones.names()),
     }
     return render(request, "notifications_app/settings.html", context)
+
+
+def _webhook_secrets(request: HttpRequest) -> list[str]:
+    """What the reader's own webhook is signed with: theirs alone, so they may see it."""
+    url = preferences.of(request.user).webhook_url
+    channel = WebhookChannel(conf.channel_options(WebhookChannel.name))
+    if not url or channel.problem():
+        return []
+    return channel.secrets_of(Target(url, is_own=True))

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings as site
 from django.db import connection
 
+from notifications_app.channels import registry
 from project.jobs import (
     backup_database,
     probe_endpoint,
@@ -43,7 +44,7 @@ def test_site_file_has_its_jobs():
         "probe_endpoint", "verify_jobs_report", "push_metrics", "prune_history",
     }  # fmt: skip
     assert [job.id for job in site_jobs() if not job.enabled] == ["push_metrics"]
-    assert set(jobfile.load(SITE_FILE).channels) == {"SYSTEM", "EMAIL", "WECHAT", "SMS"}
+    assert set(jobfile.load(SITE_FILE).channels) == set(registry.names())
 
 
 @pytest.mark.django_db

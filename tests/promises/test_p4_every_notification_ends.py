@@ -136,6 +136,14 @@ def test_throttled_channel_pauses_as_long_as_it_was_asked(row):
     assert "EMAIL" in channel_states.open_channels(now + timedelta(seconds=301))
 
 
+def test_host_of_one_person_that_is_throttled_holds_up_its_own_messages_only(row):
+    channel = Fake(ThrottledError("slow down", retry_after_s=300))
+    channel.serves_own_hosts = True  # type: ignore[misc]
+    later = deliver(channel)
+    assert later.due_at > db_now() + timedelta(seconds=280)
+    assert "EMAIL" in channel_states.open_channels(db_now())
+
+
 def test_broken_configuration_is_told_in_app(row):
     deliver(Fake(ConfigurationError("key revoked")))
     in_app = AlertNotification.objects.get(channel="SYSTEM")

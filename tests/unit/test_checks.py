@@ -9,7 +9,7 @@ from django.core.checks import run_checks
 from django.db import ProgrammingError, connection
 from django.test import override_settings
 
-from notifications_app import checks as notification_checks
+from notifications_app import conf
 from notifications_app.channels import registry
 from scheduler_app import calendar_days
 from scheduler_app.models import CalendarDay
@@ -36,6 +36,20 @@ FAULTS = [
     ("VIGIL_ALERTS", {"REPEAT_S": True}, "vigil_alerts.E002", "The default is 14400.0"),
     ("VIGIL_NOTIFICATIONS", {"QUEU": "x"}, "vigil_notifications.E001", "Did you mean QUEUE?"),
     ("VIGIL_NOTIFICATIONS", {"SMS": {"KEY": 1}}, "vigil_notifications.E001", "Keys: ACCESS_KEY_ID"),
+    (
+        "VIGIL_NOTIFICATIONS",
+        {"PRIVATE_NETWORKS": ["10.2.0.0/99"]},
+        "vigil_notifications.E002",
+        "fd00",
+    ),
+    ("VIGIL_NOTIFICATIONS", {"PRIVATE_NETWORKS": "10.2.0.0/16"}, "vigil_notifications.E002", "()"),
+    (
+        "VIGIL_NOTIFICATIONS",
+        {"SMS": {"RATE_LIMIT": "fast"}},
+        "vigil_notifications.E002",
+        "20/minute",
+    ),
+    ("VIGIL_NOTIFICATIONS", {"APPRISE": ["x"]}, "vigil_notifications.E002", "The default is {}"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "celery"}, "vigil_notifications.E002", "auto, redis"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "kafka"}, "vigil_notifications.E002", "auto, redis"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "redis"}, "vigil_notifications.E002", "Set REDIS_URL"),
@@ -90,10 +104,12 @@ def test_deployment_on_sqlite_is_told():
     assert told == (connection.vendor == "sqlite")
 
 
-def test_each_channel_has_its_known_keys():
-    assert set(notification_checks.CHANNEL_KEYS) == set(registry.names())
-    for channel, known in notification_checks.CHANNEL_KEYS.items():
-        assert set(settings.VIGIL_NOTIFICATIONS.get(channel, {})) <= known
+@pytest.mark.parametrize("channel", [kind.name for kind in registry.BUILT_IN])
+def test_options_that_the_site_sets_are_known_to_the_channel(channel):
+    known = registry.kind_of(channel).option_names
+    assert known is not None
+    assert channel in conf.KEYS
+    assert set(settings.VIGIL_NOTIFICATIONS.get(channel, {})) <= known
 
 
 @pytest.fixture

@@ -5,19 +5,19 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-import time
 from functools import cache
 
+from notifications_app import conf
+from notifications_app.channels.base import Message
+from notifications_app.channels.email import letter
 from notifications_app.channels.email.options import EmailOptions, Tls
 from notifications_app.channels.email.replies import Stage, error_for
+from notifications_app.channels.email.wear import Wear
 from notifications_app.channels.loopback import is_loopback
 from notifications_app.errors import ConfigurationError, DeliveryError, UnknownOutcomeError
 from scheduler_app.masking import mask
 from scheduler_app.texts import cut_line
 
-MOST_MESSAGES = 50
-MOST_IDLE_S = 30.0
-"""Providers end a connection that is used longer, or idle longer, than about this."""
 CHECK_S = 5.0
 
 
@@ -27,17 +27,19 @@ class Connection:
     def __init__(self, options: EmailOptions) -> None:
         self._options = options
         self._smtp: smtplib.SMTP | None = None
-        self._sent = 0
-        self._used_s = 0.0
+        self._wear = Wear(options)
+
+    def write(self, message: Message) -> bytes:
+        """`message` as DATA wants it. Raises PermanentError for what cannot be written."""
+        return letter.as_data(letter.write(message, self._options, conf.get().SITE_URL))
 
     def socket(self) -> socket.socket | None:
         return self._smtp.sock if self._smtp else None
 
     def is_fresh(self) -> bool:
         """Whether the connection is there, not too old, and the server still answers on it."""
-        idle_s = time.monotonic() - self._used_s
         smtp = self._smtp
-        if smtp is None or smtp.sock is None or self._sent >= MOST_MESSAGES or idle_s > MOST_IDLE_S:
+        if smtp is None or smtp.sock is None or self._wear.is_worn():
             return False
         try:
             smtp.sock.settimeout(CHECK_S)
@@ -62,20 +64,20 @@ class Connection:
         except DeliveryError:
             self.close()
             raise
-        self._sent, self._used_s = 0, time.monotonic()
+        self._wear.opened()
 
-    def send(self, recipient: str, data: bytes, timeout_s: float) -> tuple[int, str]:
-        """Hand in `data` (as DATA wants it) for one `recipient`; returns the reply. Raises DeliveryError."""
+    def send(self, recipient: str, written: bytes, timeout_s: float) -> tuple[str, str]:
+        """Hand in what `write` made for one `recipient`; returns code and text of the reply. Raises DeliveryError."""
         smtp = self._smtp
         assert smtp is not None
         assert smtp.sock is not None
         smtp.sock.settimeout(timeout_s)
-        self._sent += 1
+        self._wear.carries()
         try:
             _expect(Stage.SENDER, smtp.mail(self._options.sender))
             _expect(Stage.RECIPIENT, smtp.rcpt(recipient))
             _expect(Stage.MESSAGE, smtp.docmd("DATA"), wanted=3)
-            smtp.send(data)
+            smtp.send(written)
         except (smtplib.SMTPException, OSError) as error:
             text = (
                 f"The mail server ended the connection before it had the message: {_words(error)}"
@@ -86,8 +88,9 @@ class Connection:
         except (smtplib.SMTPException, OSError) as error:
             text = f"The mail server has the message and gave no verdict: {_words(error)}"
             raise UnknownOutcomeError(text) from error
-        self._used_s = time.monotonic()
-        return _expect(Stage.MESSAGE, reply)
+        self._wear.used()
+        code, said = _expect(Stage.MESSAGE, reply)
+        return str(code), cut_line(mask(said), 500)
 
     def close(self) -> None:
         """Without a farewell: QUIT could wait for a server that hangs, and nothing depends on it."""

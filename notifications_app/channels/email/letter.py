@@ -8,9 +8,10 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import formatdate
+from email.utils import formataddr, formatdate
 
 from notifications_app.channels.base import Message
+from notifications_app.channels.email import unsubscribe
 from notifications_app.channels.email.options import EmailOptions
 from notifications_app.errors import PermanentError
 from scheduler_app.texts import clean, cut_line
@@ -31,17 +32,27 @@ def write(message: Message, options: EmailOptions, site: str) -> EmailMessage:
     try:
         letter["From"] = _address(options.sender_name, options.sender)
         letter["To"] = _address(message.person.name, message.person.email.strip())
-        letter["Subject"] = _one_line(message.subject)
+        letter["Subject"] = one_line(message.subject)
         letter["Date"] = formatdate(usegmt=True)
-        letter["Message-ID"] = _id(f"vigil.{message.id}", options)
-        thread = _id(f"vigil.alert.{zlib.crc32(site.encode()):08x}.{message.thread}", options)
-        letter["References"] = letter["In-Reply-To"] = thread
-        letter["Auto-Submitted"] = "auto-generated"
+        for name, value in headers_for(message, options, site).items():
+            letter[name] = value
         letter.set_content(clean(message.text))
         letter.add_alternative(clean(message.html), subtype="html")
     except (ValueError, MessageError) as error:
         raise PermanentError(f"This cannot be written as an e-mail: {error}") from error
     return letter
+
+
+def headers_for(message: Message, options: EmailOptions, site: str) -> dict[str, str]:
+    """What makes all mails of one alert a thread, the second copy of one known, and its sender a program."""
+    thread = _id(f"vigil.alert.{zlib.crc32(site.encode()):08x}.{message.thread}", options)
+    return {
+        "Message-ID": _id(f"vigil.{message.id}", options),
+        "References": thread,
+        "In-Reply-To": thread,
+        "Auto-Submitted": "auto-generated",
+        **unsubscribe.headers_for(message.person),
+    }
 
 
 def as_data(letter: EmailMessage) -> bytes:
@@ -50,11 +61,19 @@ def as_data(letter: EmailMessage) -> bytes:
     return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
 
 
+def mailbox(name: str, address: str) -> str:
+    """`Name <address>` in ASCII. Raises PermanentError for what no header can hold."""
+    try:
+        return formataddr((one_line(name), str(_address("", address))))
+    except (ValueError, MessageError) as error:
+        raise PermanentError(f"This cannot be written as an e-mail: {error}") from error
+
+
 def _address(name: str, address: str) -> Address:
-    return Address(display_name=_one_line(name), addr_spec=address)
+    return Address(display_name=one_line(name), addr_spec=address)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Fit for a header: line ends would begin another one."""
     return cut_line(_CONTROLS.sub(" ", text), HEADER_LIMIT)
 

@@ -10,12 +10,22 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from notifications_app.channels.configuration import lacking, setting
+from notifications_app.channels.configuration import lacking, mapping, setting
 
 _ADDRESS = re.compile(r"[^@\x00-\x20\x7f<>()\[\],;:\\\"]+@[^@\x00-\x20\x7f<>()\[\],;:\\\"]+")
 USUAL_PORT = 587
+LIMITS: Mapping[str, int] = {"MAX_MESSAGES": 50, "MAX_AGE_S": 300}
+"""How many messages a connection carries, and how old it gets: providers end longer ones (0 ends each at once)."""
+NAMES = frozenset(
+    {
+        *("ENABLED", "SMTP_SERVER", "SMTP_PORT", "USERNAME", "PASSWORD", "FROM", "USE_TLS"),
+        *("CA_FILE", "BACKEND", "BACKEND_OPTIONS", "RATE_LIMIT", *LIMITS),
+    }
+)
 LONGEST_ADDRESS = 254
 """RFC 5321, 4.5.3.1.3."""
 
@@ -31,7 +41,10 @@ class Tls(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailOptions:
-    """Where mail is handed in and who sends it. `ca_file` is trusted instead of the system's authorities."""
+    """Where mail is handed in and who sends it. `ca_file` is trusted instead of the system's authorities.
+
+    With `backend` (the dotted path of a Django e-mail backend) that one hands it in, made with `backend_options`.
+    """
 
     host: str
     port: int
@@ -41,6 +54,10 @@ class EmailOptions:
     sender_name: str
     sender: str
     ca_file: str
+    max_messages: int = LIMITS["MAX_MESSAGES"]
+    max_age_s: float = LIMITS["MAX_AGE_S"]
+    backend: str = ""
+    backend_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def domain(self) -> str:
@@ -60,18 +77,40 @@ def parse(options: Mapping[str, Any]) -> EmailOptions:
         sender_name=sender_name,
         sender=sender,
         ca_file=setting(options, "CA_FILE"),
+        max_messages=_limit(options, "MAX_MESSAGES") or 0,
+        max_age_s=_limit(options, "MAX_AGE_S") or 0,
+        backend=setting(options, "BACKEND"),
+        backend_options=mapping(options.get("BACKEND_OPTIONS")),
     )
 
 
 def problem_of(options: Mapping[str, Any]) -> str:
     """Why no mail can be sent with `options`, "" when it can."""
-    if found := lacking("EMAIL", options, ("SMTP_SERVER", "FROM")):
+    backend = setting(options, "BACKEND")
+    if found := lacking("EMAIL", options, ("FROM",) if backend else ("SMTP_SERVER", "FROM")):
         return found
     sender = setting(options, "FROM")
     if not sender.isprintable() or not is_address(parseaddr(sender)[1]):
         return _(
             "EMAIL_FROM is not an address: write vigil@example.com or 'Vigil <vigil@example.com>'"
         )
+    for name in LIMITS:
+        if _limit(options, name) is None:
+            return _("EMAIL %(name)s is not a whole number") % {"name": name}
+    return _problem_of_backend(backend) if backend else _problem_of_server(options)
+
+
+def _problem_of_backend(backend: str) -> str:
+    try:
+        kind = import_string(backend)
+    except ImportError:
+        kind = None
+    if isinstance(kind, type) and issubclass(kind, BaseEmailBackend):
+        return ""
+    return _("EMAIL BACKEND names no e-mail backend of Django: %(path)s") % {"path": backend}
+
+
+def _problem_of_server(options: Mapping[str, Any]) -> str:
     if not _port(options):
         return _("EMAIL_SMTP_PORT is not a port: write 587, 465 or 25")
     if _tls(options.get("USE_TLS"), 0) is None:
@@ -85,6 +124,12 @@ def problem_of(options: Mapping[str, Any]) -> str:
 def is_address(text: str) -> bool:
     """Whether `text` has the form of a plain ASCII address; control characters and blanks have no place in one."""
     return text.isascii() and len(text) <= LONGEST_ADDRESS and bool(_ADDRESS.fullmatch(text))
+
+
+def _limit(options: Mapping[str, Any], name: str) -> int | None:
+    """None for what is no whole number from 0 up."""
+    value = options.get(name, LIMITS[name])
+    return value if type(value) is int and value >= 0 else None
 
 
 def _port(options: Mapping[str, Any]) -> int:

@@ -3,40 +3,67 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from notifications_app import http_client
-from notifications_app.channels.sms import aliyun_codes
+from notifications_app.channels.base import Message
+from notifications_app.channels.configuration import is_url, lacking, setting
+from notifications_app.channels.sms import aliyun_codes, template
 from notifications_app.channels.sms.aliyun_signature import Request, canonical_query, headers_for
 from notifications_app.channels.sms.gateway import Accepted, SmsGateway
 from notifications_app.errors import UnknownOutcomeError
 from notifications_app.http_client import Answer
-from scheduler_app.masking import mask
+from scheduler_app.masking import add_secret, mask
 from scheduler_app.texts import cut_line
+
+NEEDED = ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SIGN_NAME", "TEMPLATE_CODE")
+ENDPOINT = "https://dysmsapi.aliyuncs.com"
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class AliyunGateway(SmsGateway):
-    """Sends by `sign_name` and `template_code`, both approved in Aliyun's console."""
+    """Sends by SIGN_NAME and TEMPLATE_CODE, both approved in Aliyun's console.
 
-    def __init__(
-        self, *, endpoint: str, key_id: str, key_secret: str, sign_name: str, template_code: str
-    ) -> None:
-        self._endpoint = endpoint.rstrip("/")
-        self._key_id = key_id
-        self._key_secret = key_secret
-        self._fixed = {"SignName": sign_name, "TemplateCode": template_code}
+    TEMPLATE_PARAMS names the template's variables and what each says (one of `template.FIELDS`).
+    """
 
-    def send(
-        self, mobile: str, params: Mapping[str, str], message_id: str, *, timeout_s: float
-    ) -> Accepted:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        self._endpoint = (setting(options, "ENDPOINT") or ENDPOINT).rstrip("/")
+        self._params = options.get("TEMPLATE_PARAMS") or template.USUAL
+        add_secret(setting(options, "ACCESS_KEY_SECRET"))
+
+    def problem(self) -> str:
+        if found := lacking("SMS", self.options, NEEDED):
+            return found
+        if not is_url(self._endpoint):
+            return _("SMS_ENDPOINT is not a URL: write %(example)s") % {"example": ENDPOINT}
+        if not isinstance(self._params, Mapping):
+            return _("SMS TEMPLATE_PARAMS is not a dict")
+        for variable, field in self._params.items():
+            if not _VARIABLE.fullmatch(str(variable)) or field not in template.FIELDS:
+                facts = {
+                    "entry": f"{variable}: {field}",
+                    "known": ", ".join(sorted(template.FIELDS)),
+                }
+                return _("SMS TEMPLATE_PARAMS[%(entry)s] names none of %(known)s") % facts
+        return ""
+
+    def send(self, mobile: str, message: Message, *, timeout_s: float) -> Accepted:
+        words = template.params(message, self._params)
         query = {
-            **self._fixed,
+            "SignName": setting(self.options, "SIGN_NAME"),
+            "TemplateCode": setting(self.options, "TEMPLATE_CODE"),
             "PhoneNumbers": mobile,
-            "TemplateParam": json.dumps(dict(params), ensure_ascii=False),
-            "OutId": message_id,
+            "TemplateParam": json.dumps(words, ensure_ascii=False),
+            "OutId": message.id,
         }
         request = Request(
             host=urlsplit(self._endpoint).netloc,
@@ -47,7 +74,11 @@ class AliyunGateway(SmsGateway):
             nonce=uuid.uuid4().hex,
         )
         url = f"{self._endpoint}/?{canonical_query(query)}"
-        headers = headers_for(request, self._key_id, self._key_secret)
+        headers = headers_for(
+            request,
+            setting(self.options, "ACCESS_KEY_ID"),
+            setting(self.options, "ACCESS_KEY_SECRET"),
+        )
         return _verdict(http_client.post(url, headers=headers, timeout_s=timeout_s))
 
 

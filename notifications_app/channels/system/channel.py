@@ -9,6 +9,7 @@ from notifications_app.channels.base import Channel, Message, Outcome, Person
 
 class SystemChannel(Channel):
     name = "SYSTEM"
+    option_names = frozenset({"RATE_LIMIT"})
 
     def problem(self) -> str:
         return ""

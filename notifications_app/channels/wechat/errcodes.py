@@ -15,6 +15,7 @@ from notifications_app.errors import (
 )
 
 OK = 0
+TOKEN_WRONG, TOKEN_MISSING, TOKEN_OLD = 40014, 41001, 42001
 TOO_LONG = 40058
 """Also said of other wrong arguments; of a text of ours it is the length."""
 PAUSE_S = 60.0
@@ -28,9 +29,9 @@ MEANINGS: Mapping[int, tuple[type[DeliveryError], str]] = {
     93000: (ConfigurationError, "the robot or its key does not exist"),
     40001: (ConfigurationError, "the secret is wrong"),
     40013: (ConfigurationError, "the company id is wrong"),
-    40014: (ConfigurationError, "the token is wrong"),
-    41001: (ConfigurationError, "the token is missing"),
-    42001: (ConfigurationError, "the token is too old"),
+    TOKEN_WRONG: (ConfigurationError, "the token is wrong"),
+    TOKEN_MISSING: (ConfigurationError, "the token is missing"),
+    TOKEN_OLD: (ConfigurationError, "the token is too old"),
     48001: (ConfigurationError, "this API is not permitted"),
     60011: (ConfigurationError, "no permission"),
     60020: (ConfigurationError, "the address of this server is not trusted"),

@@ -1,56 +1,148 @@
-"""What is posted to a group: a text within the limit, and whom it mentions."""
+"""What is posted: the JSON of one text, markdown or card within its limit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from notifications_app import conf
 from notifications_app.channels.base import Message, Person
 from notifications_app.channels.mobile import normalise
-from scheduler_app.texts import clean
+from notifications_app.channels.wechat import plain
+from notifications_app.channels.wechat.robots import Format
+from scheduler_app.texts import cut_line
+
+T = TypeVar("T")
 
 TEXT_LIMIT_BYTES = 2048
-_ELLIPSIS = "…\n"
+MARKDOWN_LIMIT_BYTES = 4096
+# Longer ones are cut by some clients (page 99110 calls these "suggested"), in characters.
+CARD_SOURCE, CARD_TITLE, CARD_TEXT, CARD_NAME, CARD_VALUE = 13, 26, 112, 8, 40
+CARD_FACTS = 6
+_COLOURS: Mapping[str, str] = {"INFO": "comment", "WARNING": "warning"}
+_CARD_COLOURS: Mapping[str, int] = {"INFO": 0, "WARNING": 1}
+_USERID = re.compile(r"(?!@)[\w.@-]{1,64}", re.ASCII)
 
 
-def compose(messages: Sequence[Message], limit: int = TEXT_LIMIT_BYTES) -> dict[str, Any]:
+def compose(
+    messages: Sequence[Message], format: Format = Format.TEXT, *, shorter: bool = False
+) -> dict[str, Any]:
     """The JSON of one post about one happening: worded by the first message, mentioning everybody.
 
-    `msgtype` is text, the only one that mentions people by id (page 99110).
+    Everybody can be mentioned in a text, and those with an id in a markdown (page 99110): so a markdown becomes a text
+    where somebody has none. A card mentions nobody and names people instead; it needs a link, else it becomes a text.
+    `shorter` is for a gateway that called the post too long: half a text instead.
     """
+    if shorter:
+        return text(messages, TEXT_LIMIT_BYTES // 2)
+    with translation.override(messages[0].person.language):
+        made = _WRITERS[format](messages)
+    return made or text(messages)
+
+
+def text(messages: Sequence[Message], limit: int = TEXT_LIMIT_BYTES) -> dict[str, Any]:
     first = messages[0]
-    text: dict[str, Any] = {"content": fit(first.text, first.link, limit)}
+    content: dict[str, Any] = {"content": fit(first.text, first.link, limit)}
     people = [message.person for message in messages]
     if ids := list(dict.fromkeys(filter(None, map(userid, people)))):
-        text["mentioned_list"] = ids
+        content["mentioned_list"] = ids
     numbers = (normalise(person.mobile) for person in people if not userid(person))
     if mobiles := list(dict.fromkeys(filter(None, numbers))):
-        text["mentioned_mobile_list"] = mobiles
-    return {"msgtype": "text", "text": text}
+        content["mentioned_mobile_list"] = mobiles
+    return {"msgtype": "text", "text": content}
+
+
+def markdown(messages: Sequence[Message], limit: int = MARKDOWN_LIMIT_BYTES) -> dict[str, Any]:
+    """{} where somebody cannot be mentioned in it."""
+    ids = dict.fromkeys(userid(message.person) for message in messages)
+    mentions = "".join(f"<@{one}>" for one in ids)
+    if "" in ids or len(mentions.encode()) > limit // 4:
+        return {}
+    content = written(messages[0], limit, mentions)
+    return {"msgtype": "markdown", "markdown": {"content": content}}
+
+
+def written(message: Message, limit: int, mentions: str = "") -> str:
+    """The message as markdown of at most `limit` bytes, with its link and `mentions` at the end."""
+    colour = _colour(message, _COLOURS, "warning", "info")
+    head = [f'<font color="{colour}">**{_headline(message)}**</font>']
+    head += [f"{plain.one_line(n)}: {plain.one_line(v)}" for n, v in message.facts]
+    head += [f"> {line}" for line in plain.unformatted(message.body).splitlines() if line]
+    tail = []
+    address = plain.link(message.link)
+    if 0 < len(address) <= limit // 4:
+        tail.append(f"[{_('Details')}]({address})")
+    return plain.fit("\n".join(head), "\n".join([*tail, mentions]).strip(), limit)
+
+
+def card(messages: Sequence[Message]) -> dict[str, Any]:
+    """{} without a link to go to."""
+    address = plain.link(messages[0].link or conf.get().SITE_URL)
+    if not address:
+        return {}
+    return {"msgtype": "template_card", "template_card": notice(messages, address)}
+
+
+def notice(messages: Sequence[Message], address: str) -> dict[str, Any]:
+    """A card of type text_notice. Nothing in it is formatted; each piece is one line."""
+    first = messages[0]
+    title = first.title or first.subject
+    rest = first.body if len(title) <= CARD_TITLE else f"{title} {first.body}"
+    names = ", ".join(message.person.name for message in messages)
+    facts = [*first.facts[: CARD_FACTS - 1], (_("For"), names)]
+    return {
+        "card_type": "text_notice",
+        "source": {
+            "desc": _piece(first.label or first.severity, CARD_SOURCE),
+            "desc_color": _colour(first, _CARD_COLOURS, 2, 3),
+        },
+        "main_title": {"title": _piece(title, CARD_TITLE)},
+        "sub_title_text": _piece(rest, CARD_TEXT),
+        "horizontal_content_list": [
+            {"keyname": _piece(name, CARD_NAME), "value": _piece(value, CARD_VALUE)}
+            for name, value in facts
+        ],
+        "card_action": {"type": 1, "url": address},
+    }
 
 
 def userid(person: Person) -> str:
     """Their id, "" for none. What begins with @ is none: `@all` would call everybody."""
     found = person.wechat_userid.strip()
-    return "" if found.startswith("@") else found
+    return found if _USERID.fullmatch(found) else ""
 
 
-def fit(text: str, link: str, limit: int) -> str:
-    """`text` in at most `limit` bytes of UTF-8, with `link` as its last line; it mentions nobody.
-
-    A link of more than half the limit is left out where something has to go.
-    """
-    text, link = _harmless(text), _harmless(link)
-    if link and not text.endswith(link):
-        text = f"{text}\n{link}"
-    data = text.encode()
-    if len(data) <= limit:
-        return text
-    tail = _ELLIPSIS + (link if len(link.encode()) <= limit // 2 else "")
-    head = data[: limit - len(tail.encode())].decode("utf-8", "ignore")
-    return head.rstrip() + tail.rstrip()
+def fit(words: str, link: str, limit: int) -> str:
+    """A text in at most `limit` bytes of UTF-8, with `link` as its last line; it mentions nobody."""
+    words, link = plain.harmless(words), plain.harmless(link)
+    if link and not words.endswith(link):
+        words = f"{words}\n{link}"
+    if len(words.encode()) <= limit:
+        return words
+    return plain.fit(words.removesuffix(link), link, limit)
 
 
-def _harmless(text: str) -> str:
-    """`<@id>` in a text calls that person, and texts come from logs and foreign systems."""
-    return clean(text).strip().replace("<@", "＜@")
+def _headline(message: Message) -> str:
+    if not message.title:
+        return plain.one_line(message.subject)
+    # the blank keeps the brackets from being those of a link
+    return f"[{plain.one_line(message.label or message.severity)}] {plain.one_line(message.title)}"
+
+
+def _piece(words: str, limit: int) -> str:
+    return cut_line(plain.harmless(words), limit)
+
+
+def _colour(message: Message, usual: Mapping[str, T], bad: T, good: T) -> T:
+    return good if message.kind == "resolve" else usual.get(message.severity, bad)
+
+
+_WRITERS: Mapping[Format, Callable[[Sequence[Message]], dict[str, Any]]] = {
+    Format.TEXT: text,
+    Format.MARKDOWN: markdown,
+    Format.CARD: card,
+}

@@ -6,12 +6,14 @@ from django.contrib.admin import AdminSite
 from alerts_app.intake import NewAlert, raise_alert
 from notifications_app import channel_states, fan_out
 from notifications_app.admin import NotificationSettingsAdmin
+from notifications_app.channels import registry
 from notifications_app.models import (
     AlertNotification,
     ChannelState,
     DeliveryAttempt,
     NotificationSettings,
 )
+from notifications_app.pages.preferences_form import CHANNELS as CHANNEL_FIELDS
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
 from scheduler_app.clock import db_now
 from tests.factories import make_user
@@ -65,7 +67,7 @@ def test_notifications_are_read_only(admin_client, notification):
 
 def test_channels_are_listed_with_their_problem(admin_client):
     text = admin_client.get(CHANNELS).content.decode()
-    for name in ("SYSTEM", "EMAIL", "WECHAT", "SMS"):
+    for name in registry.names():
         assert name in text
     state = ChannelState.objects.get(pk="WECHAT")
     assert channel_states.problem_of(state) in text
@@ -97,7 +99,7 @@ def test_what_the_job_file_says_of_a_channel_is_read_only(admin_client):
     assert admin_client.get(f"{CHANNELS}add/").status_code == 403
 
 
-SEVERITIES = {f"{name}_min_severity": "INFO" for name in ("system", "email", "wechat", "sms")}
+SEVERITIES = {f"{name}_min_severity": "INFO" for name in CHANNEL_FIELDS}
 
 
 def test_settings_of_a_person_are_saved(admin_client):
@@ -126,6 +128,22 @@ def test_wrong_setting_is_told(admin_client, field, value, problem):
     page = admin_client.post(f"{SETTINGS}add/", {"user": user.pk, **SEVERITIES, field: value})
     assert problem in page.content.decode()
     assert not NotificationSettings.objects.exists()
+
+
+def test_url_of_a_person_is_a_secret_for_staff_too(admin_client):
+    olga = make_user("olga")
+    url = "https://hooks.example.com/hook-secret-1"
+    NotificationSettings.objects.create(user=olga, webhook_url=url)
+    address = f"{SETTINGS}{olga.pk}/change/"
+    page = admin_client.get(address).content.decode()
+    assert "https://hooks.example.com/…" in page
+    assert "hook-secret-1" not in page
+    values = {**SEVERITIES, "webhook_url": "https://hooks.example.com/…", "webhook_enabled": "on"}
+    assert admin_client.post(address, values).status_code == 302
+    saved = NotificationSettings.objects.get()
+    assert (saved.webhook_url, saved.webhook_enabled) == (url, True)
+    admin_client.post(address, {**SEVERITIES, "webhook_url": "https://other.example.com/x"})
+    assert NotificationSettings.objects.get().webhook_url == "https://other.example.com/x"
 
 
 def test_quiet_hours_of_no_length_are_refused(admin_client):

@@ -5,6 +5,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from notifications_app import preferences
+from notifications_app.channels import registry
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind
 from tests.integration.api.conftest import make_notification
@@ -17,8 +18,10 @@ CHANNELS = "/api/v1/notifications/channels"
 def test_list_has_every_channel_and_the_queue(plain, olga):
     make_notification(olga, channel="EMAIL")
     answer = plain.get(CHANNELS).json()
-    assert [one["channel"] for one in answer["results"]] == ["SYSTEM", "EMAIL", "WECHAT", "SMS"]
-    assert [one["pending"] for one in answer["results"]] == [0, 1, 0, 0]
+    assert [one["channel"] for one in answer["results"]] == list(registry.names())
+    assert {one["channel"]: one["pending"] for one in answer["results"] if one["pending"]} == {
+        "EMAIL": 1
+    }
     assert (answer["queue"]["mode"], answer["queue"]["backlog"]) == ("database", 1)
 
 

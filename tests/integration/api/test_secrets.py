@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications_app import channel_states
+from notifications_app import channel_states, preferences
 from notifications_app.models import DeliveryAttempt
 from notifications_app.states import AttemptOutcome, NotificationState
 from scheduler_app.clock import db_now
@@ -15,7 +15,10 @@ from tests.integration.api.conftest import make_alert, make_notification
 
 pytestmark = pytest.mark.django_db
 
-SECRETS = ("mail-hidden-1", "robot-hidden-2", "sms-hidden-3")
+SECRETS = (
+    *("mail-hidden-1", "robot-hidden-2", "sms-hidden-3", "application-hidden-4"),
+    *("whsec_aGlkZGVuLTUtaGlkZGVuLTUtaGlkZGVu", "url-hidden-6", "url-hidden-7"),
+)
 LEAK = (
     "535 refused password=mail-hidden-1, "
     "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=robot-hidden-2, "
@@ -33,11 +36,19 @@ def _configured(settings):
         "WECHAT": {"ENABLED": True, "WEBHOOK_URL": LEAK.split(", ")[1]},
         "SMS": {**channels["SMS"], "ENABLED": True, "ACCESS_KEY_ID": "id",
                 "ACCESS_KEY_SECRET": SECRETS[2]},
+        "WECHAT_APP": {"ENABLED": True, "CORP_ID": "ww1", "AGENT_ID": "1", "SECRET": SECRETS[3]},
+        "WEBHOOK": {"ENABLED": True, "SECRET": SECRETS[4], "URL": "https://x.example.com/url-hidden-6"},
+        "APPRISE": {"ENABLED": True, "URL": "json://me:pass@x.example.com/url-hidden-6"},
     }  # fmt: skip
 
 
 @pytest.mark.usefixtures("_configured")
 def test_no_answer_holds_a_secret(staff, boss):
+    own = {
+        "webhook_url": f"https://y.example.com/{SECRETS[6]}",
+        "apprise_url": f"json://y/{SECRETS[6]}",
+    }
+    preferences.save(boss, own)
     make_job(description=LEAK, kwargs={"text": LEAK})
     run = start_run("nightly", make_node(file_problem=storable(LEAK, 2000)))
     JobRun.objects.filter(pk=run.pk).update(log=LEAK, result=LEAK, traceback=LEAK)

@@ -53,6 +53,43 @@ def test_what_was_read_can_be_put_back(plain):
     assert (answer.status_code, answer.json()) == (200, settings)
 
 
+URLS = {
+    "webhook_url": "https://hooks.example.com/hook-secret-1",
+    "apprise_url": "json://me:pass@hooks.example.com/hook-secret-1",
+}
+SEEN = {"webhook_url": "https://hooks.example.com/…", "apprise_url": "json://hooks.example.com/…"}
+
+
+def test_urls_that_are_secrets_are_written_and_not_read(plain):
+    for method in (plain.patch, plain.put):
+        answer = method(SETTINGS, URLS, format="json")
+        assert {name: answer.json()[name] for name in URLS} == SEEN
+    assert "hook-secret-1" not in plain.get(SETTINGS).content.decode()
+    saved = NotificationSettings.objects.get()
+    assert {name: getattr(saved, name) for name in URLS} == URLS
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_url_that_is_put_back_as_it_was_read_stays(plain, method):
+    plain.patch(SETTINGS, URLS, format="json")
+    getattr(plain, method)(SETTINGS, plain.get(SETTINGS).json(), format="json")
+    saved = NotificationSettings.objects.get()
+    assert {name: getattr(saved, name) for name in URLS} == URLS
+
+
+def test_url_can_be_taken_away(plain):
+    plain.patch(SETTINGS, URLS, format="json")
+    plain.patch(SETTINGS, {"webhook_url": ""}, format="json")
+    saved = NotificationSettings.objects.get()
+    assert (saved.webhook_url, saved.apprise_url) == ("", URLS["apprise_url"])
+
+
+def test_staff_read_no_secret_of_others(staff, plain):
+    plain.patch(SETTINGS, URLS, format="json")
+    answer = staff.get(f"{SETTINGS}?user=olga").content.decode()
+    assert "hook-secret-1" not in answer
+
+
 def test_put_without_a_body_sets_the_defaults(plain):
     answer = plain.generic("PUT", SETTINGS, "", content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 200
@@ -94,6 +131,13 @@ def test_quiet_hours_can_be_switched_off(plain):
         ("sms_enabled", None),
         ("wechat_enabled", [True]),
         ("critical_bypasses_quiet", "always"),
+        ("webhook_url", "ftp://x.example.com/"),
+        ("webhook_url", "https://x y/"),
+        ("webhook_url", "https://x.example.com/" + "y" * 500),
+        ("apprise_url", "pigeon://x"),
+        ("apprise_url", "windows://"),
+        ("apprise_url", 5),
+        ("wechat_app_enabled", "perhaps"),
         ("colour", "red"),
         ("user_id", 1),
     ],

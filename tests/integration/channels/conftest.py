@@ -99,3 +99,21 @@ def tarpit_port():
         yield listener.getsockname()[1]
         over.set()
         thread.join()
+
+
+@pytest.fixture
+def resolving(monkeypatch):
+    """`resolving(name=[addresses])`: what the resolver says of `name`.example.com."""
+    known: dict[str, list[str]] = {}
+    really = socket.getaddrinfo
+
+    def answer(host, port, *args, **kwargs):
+        if host not in known:
+            return really(host, port, *args, **kwargs)
+        found = []
+        for address in known[host]:
+            found += really(address, port, 0, socket.SOCK_STREAM)
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return lambda **names: known.update({f"{one}.example.com": names[one] for one in names})

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from notifications_app.channels.email import connection
+from notifications_app.channels.email import connection, wear
 from notifications_app.channels.email.channel import EmailChannel
 from notifications_app.errors import (
     ConfigurationError,
@@ -99,17 +99,21 @@ def test_connection_is_kept_and_each_thread_has_its_own(sink, email_to):
     assert [mail.connection for mail in sink.mails] == [1, 1, 1, 2]
 
 
-def test_connection_is_renewed_after_many_messages(sink, email_to, monkeypatch):
-    monkeypatch.setattr(connection, "MOST_MESSAGES", 2)
-    email_to(sink).send([message(), message(), message()])
+def test_connection_is_renewed_after_many_messages(sink, email_to):
+    email_to(sink, MAX_MESSAGES=2).send([message(), message(), message()])
     assert [mail.connection for mail in sink.mails] == [1, 1, 2]
 
 
 def test_connection_is_renewed_when_it_was_idle_for_long(sink, email_to, monkeypatch):
     channel = email_to(sink)
     channel.send([message()])
-    monkeypatch.setattr(connection, "MOST_IDLE_S", 0.0)
+    monkeypatch.setattr(wear, "MOST_IDLE_S", 0.0)
     channel.send([message()])
+    assert [mail.connection for mail in sink.mails] == [1, 2]
+
+
+def test_connection_is_renewed_when_it_is_old(sink, email_to):
+    email_to(sink, MAX_AGE_S=0).send([message(), message()])
     assert [mail.connection for mail in sink.mails] == [1, 2]
 
 

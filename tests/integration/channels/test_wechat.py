@@ -136,3 +136,50 @@ def test_person_without_id_and_mobile_cannot_be_told(wechat):
 )
 def test_address_is_the_id_or_else_the_mobile(wechat, userid, mobile, address):
     assert wechat.address(person(wechat_userid=userid, mobile=mobile)) == address
+
+
+def routed(gateway, **options):
+    other = f"{gateway.url}/cgi-bin/webhook/send?key=another-robot-1"
+    routes = [{"category": "payments", "robot": "pay", "format": "card"}]
+    return WechatChannel(
+        {
+            "ENABLED": True, "WEBHOOK_URL": gateway.robot,
+            "ROBOTS": {"pay": other}, "ROUTES": routes, **options,
+        }
+    )  # fmt: skip
+
+
+def test_alert_goes_to_the_robot_of_its_route_in_the_routes_format(gateway):
+    channel = routed(gateway)
+    outcomes = channel.send([message(), message(group="8:FIRE", category="payments")])
+    assert [one.error for one in outcomes] == [None, None]
+    posts = {post.query["key"]: post.json()["msgtype"] for post in gateway.posts}
+    assert posts == {WECHAT_KEY: "text", "another-robot-1": "template_card"}
+
+
+def test_key_of_no_robot_shows(gateway):
+    gateway.answer({"errcode": 93000, "errmsg": f"{WECHAT_KEY} another-robot-1"})
+    channel = routed(gateway)
+    for outcome in channel.send([message(), message(group="8:FIRE", category="payments")]):
+        said = f"{outcome.error} {outcome.error.answer} {channel.lane('', message().topic)}"
+        assert WECHAT_KEY not in said
+        assert "another-robot-1" not in said
+
+
+def test_markdown_is_one_post_that_mentions_all(gateway, wechat):
+    channel = WechatChannel({**wechat.options, "FORMAT": "markdown"})
+    channel.send([message(), message(to=person(wechat_userid="liulei"))])
+    (post,) = gateway.posts
+    content = post.json()["markdown"]["content"]
+    assert content.startswith('<font color="warning">**[ERROR] Nightly backup failed**</font>')
+    assert content.endswith("<@wangwei><@liulei>")
+
+
+@pytest.mark.parametrize("format", ["markdown", "card"])
+def test_post_that_is_called_too_long_is_sent_once_more_as_a_short_text(gateway, wechat, format):
+    gateway.answer({"errcode": 40058, "errmsg": "exceed max length"}, times=1)
+    channel = WechatChannel({**wechat.options, "FORMAT": format})
+    assert channel.send([message(text="夜" * 2000)])[0].error is None
+    kinds = [post.json()["msgtype"] for post in gateway.posts]
+    assert kinds == [{"card": "template_card"}.get(format, format), "text"]
+    assert len(gateway.posts[1].json()["text"]["content"].encode()) <= 1024

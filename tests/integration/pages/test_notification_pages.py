@@ -11,6 +11,7 @@ from notifications_app.models import (
     DeliveryAttempt,
     NotificationSettings,
 )
+from notifications_app.pages.preferences_form import CHANNELS as CHANNEL_FIELDS
 from notifications_app.test_messages import send_test
 from scheduler_app.clock import db_now
 from tests.integration.pages.conftest import fire, notify
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db
 SETTINGS = {
     "system_enabled": "on",
     "email_enabled": "on",
-    **{f"{name}_min_severity": "WARNING" for name in ("system", "email", "wechat", "sms")},
+    **{f"{name}_min_severity": "WARNING" for name in CHANNEL_FIELDS},
 }
 
 
@@ -117,6 +118,77 @@ def test_a_wrong_value_is_told_at_its_field_and_nothing_is_saved(as_olga, field,
     response = as_olga.post("/settings/", {**SETTINGS, field: value})
     assert complaint in response.content.decode()
     assert not NotificationSettings.objects.exists()
+
+
+SECRET_URLS = {
+    "webhook_url": (
+        "https://me:pw@hooks.example.com:8443/hook-secret-1",
+        "https://hooks.example.com:8443/…",
+    ),
+    "apprise_url": (
+        "json://me:pw@apprise.example.com/hook-secret-1",
+        "json://apprise.example.com/…",
+    ),
+}
+
+
+def post_settings(client, **changes):
+    return client.post("/settings/", {**SETTINGS, **changes})
+
+
+@pytest.mark.parametrize("field", SECRET_URLS)
+def test_url_that_is_a_secret_is_saved_and_shown_without_it(as_olga, olga, field):
+    url, seen = SECRET_URLS[field]
+    assert post_settings(as_olga, **{field: url}).status_code == 302
+    assert getattr(NotificationSettings.objects.get(user=olga), field) == url
+    html = as_olga.get("/settings/").content.decode()
+    assert f'value="{seen}"' in html
+    assert "hook-secret-1" not in html
+
+
+@pytest.mark.parametrize("field", SECRET_URLS)
+def test_url_that_is_sent_back_as_it_was_shown_stays(as_olga, olga, field):
+    url, seen = SECRET_URLS[field]
+    NotificationSettings.objects.create(user=olga, **{field: url})
+    assert post_settings(as_olga, **{field: seen}).status_code == 302
+    assert getattr(NotificationSettings.objects.get(user=olga), field) == url
+    post_settings(as_olga, **{field: ""})
+    assert getattr(NotificationSettings.objects.get(user=olga), field) == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("webhook_url", "ftp://x.example.com/", "begins with https:// or http://"),
+        ("webhook_url", "hooks.example.com", "begins with https:// or http://"),
+        ("apprise_url", "pigeon://x", "not a URL of a service"),
+        ("apprise_url", "syslog://", "belongs to the machine"),
+        ("apprise_url", "json://x.y/?template=/etc/passwd", "names a file of the server"),
+    ],
+)
+def test_url_that_cannot_be_used_is_told_and_not_saved(as_olga, field, value, complaint):
+    assert complaint in post_settings(as_olga, **{field: value}).content.decode()
+    assert not NotificationSettings.objects.exists()
+
+
+def test_person_reads_the_secret_of_their_own_webhook_and_of_no_other(
+    client, olga, staff, settings
+):
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    settings.VIGIL_NOTIFICATIONS = {"WEBHOOK": {"ENABLED": True, "SECRET": secret}}
+    client.force_login(olga)
+    assert "whsec_" not in client.get("/settings/").content.decode()
+    NotificationSettings.objects.create(user=olga, webhook_url=SECRET_URLS["webhook_url"][0])
+    mine = client.get("/settings/").content.decode()
+    assert secret not in mine
+    assert mine.count("<code>whsec_") == 1
+    client.force_login(staff)
+    assert "whsec_" not in client.get("/settings/").content.decode()
+
+
+def test_settings_tell_which_channels_the_site_does_not_have(as_olga):
+    html = as_olga.get("/settings/").content.decode()
+    assert html.count("not set up on this site") == 6
 
 
 def test_quiet_hours_of_no_length_are_refused(as_olga):

@@ -10,7 +10,7 @@ from notifications_app.channels.email.options import is_address
 from notifications_app.channels.loopback import is_loopback
 from notifications_app.channels.mobile import normalise
 from notifications_app.channels.sms.aliyun_signature import Request, headers_for
-from notifications_app.channels.sms.template import params
+from notifications_app.channels.sms.template import FIELDS, params
 from notifications_app.channels.wechat.post import TEXT_LIMIT_BYTES, compose, fit
 from tests.messages import message, person
 
@@ -81,6 +81,15 @@ def test_mobile_becomes_digits(written, digits):
 )
 def test_title_of_a_text_message_holds_no_address(subject, title):
     assert params(message(subject=subject)) == {"title": title}
+
+
+def test_every_variable_of_a_template_is_filled_with_what_carriers_take():
+    wanted = {name: name for name in FIELDS}
+    evil = message(owner="https://x.y/z", category="", labels={"job_id": "::1 " * 9_000})
+    filled = params(evil, wanted)
+    assert filled["owner"] == filled["category"] == "-"
+    assert (filled["severity"], filled["time"]) == ("ERROR", "11-24 02:30")
+    assert all(0 < len(value) <= 35 and "::" not in value for value in filled.values())
 
 
 def test_title_of_a_text_message_is_cut():

@@ -1,0 +1,90 @@
+"""A test message by each new channel takes the way of every other: row, worker, channel, gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from notifications_app import preferences
+from notifications_app.models import AlertNotification
+from notifications_app.test_messages import send_test
+from notifications_app.worker import Worker
+from tests.factories import make_user
+from tests.gateways import WechatWork
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def olga():
+    user = make_user("olga")
+    preferences.save(user, {"wechat_userid": "olga", "mobile": "13800138000"})
+    return user
+
+
+@pytest.fixture
+def delivered(olga, settings):
+    """`delivered(CHANNEL, **options)`: the row of a test message to olga, after a worker has had it."""
+
+    def deliver(channel, **options):
+        settings.VIGIL_NOTIFICATIONS = {
+            "QUEUE": "database",
+            "PRIVATE_NETWORKS": ["127.0.0.1"],
+            "SITE_URL": "https://vigil.example.com",
+            channel: {"ENABLED": True, **options},
+        }
+        row = send_test(channel, olga, by="olga")
+        Worker(concurrency=2).run(drain=True)
+        return AlertNotification.objects.get(pk=row.pk)
+
+    return deliver
+
+
+def test_application_message_arrives(gateway, delivered):
+    work = gateway.reply = WechatWork()
+    keys = {"CORP_ID": "ww1", "AGENT_ID": "7", "SECRET": WechatWork.SECRET}
+    row = delivered("WECHAT_APP", **keys, API_URL=gateway.url)
+    assert (row.state, row.address, row.error_message) == ("SENT", "olga", "")
+    assert "WECHAT_APP" in work.messages[0]["text"]["content"]
+
+
+def test_webhook_arrives(gateway, delivered):
+    row = delivered("WEBHOOK", URL=f"{gateway.url}/hook-secret-1", SECRET=SECRET)
+    assert (row.state, row.error_message) == ("SENT", "")
+    assert row.address == f"{gateway.url}/…"
+    assert gateway.posts[0].json()["type"] == "alert.test"
+
+
+def test_message_by_apprise_arrives(gateway, delivered):
+    host = gateway.url.removeprefix("http://")
+    row = delivered("APPRISE", URL=f"json://me:pass-word-1@{host}/hook-secret-1")
+    assert (row.state, row.address) == ("SENT", "json://127.0.0.1/…")
+    assert gateway.posts[0].json()["title"] == "[TEST] Test message by APPRISE"
+
+
+def test_text_message_by_a_gateway_of_the_settings_arrives(gateway, delivered):
+    http = {"URL": gateway.url, "JSON": {"to": "${mobile}", "text": "${title}"}}
+    row = delivered("SMS", GATEWAY="http", HTTP=http)
+    assert (row.state, row.address) == ("SENT", "13800138000")
+
+
+def test_card_of_a_robot_arrives(gateway, delivered):
+    row = delivered("WECHAT", WEBHOOK_URL=gateway.robot, FORMAT="card")
+    assert row.state == "SENT"
+    card = gateway.posts[0].json()["template_card"]
+    assert card["main_title"]["title"] == "Test message by WECHAT"
+    assert card["card_action"]["url"] == "https://vigil.example.com/inbox/"
+
+
+def test_person_without_a_webhook_is_told_what_is_missing(delivered):
+    row = delivered("WEBHOOK", SECRET=SECRET)
+    assert (row.state, row.reason) == ("DEAD", "NO_ADDRESS")
+    assert row.error_message == "no webhook URL set for olga"
+
+
+@pytest.mark.parametrize("channel", ["WECHAT_APP", "WEBHOOK"])
+def test_channel_that_is_not_set_up_says_what_to_set(delivered, channel):
+    row = delivered(channel)
+    assert (row.state, row.reason) == ("DEAD", "CHANNEL_OFF")
+    assert row.error_message.startswith(f"{channel} is not configured: set {channel}_")
