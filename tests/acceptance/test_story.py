@@ -131,6 +131,8 @@ def test_queue_length_is_the_backlog_while_no_worker_runs(site, redis_url, wait_
         run_now(f"job{number}")
     with redis.Redis.from_url(redis_url) as client:
         key = "notification:dispatch:queue"
+        alerts = AlertNotification.objects.order_by().values("alert").distinct()
+        wait_until(lambda: alerts.count() == 4, 20)
         wait_until(lambda: client.llen(key) == AlertNotification.objects.count() > 20, 20)
         client.flushall()
         worker = site.worker("--drain", ready=False)
