@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from notifications_app import conf, queues
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState, Reason
 from scheduler_app.clock import db_now
-from scheduler_app.transactions import brief
+from scheduler_app.transactions import brief, locked
 
 logger = logging.getLogger("NotificationDispatcher")
 
@@ -59,8 +59,7 @@ def claim(
     if not query.exists():
         return []
     with brief():
-        skip = connection.features.has_select_for_update_skip_locked
-        query = query.select_for_update(skip_locked=skip)
+        query = locked(query)
         first = query.first() if same_occurrence else None
         if same_occurrence:
             query = query.filter(occurrence=first.occurrence_id) if first else query.none()

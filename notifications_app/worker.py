@@ -200,9 +200,8 @@ class Worker:
         """Nothing is claimed any more; what is in flight may end within 8 s, the rest returns by its lease."""
         idle = self._wait_idle(timeout_s=8.0)
         self._stop_asked = True
-        self._listener.join(
-            timeout=conf.get().POLL_S + 1
-        )  # or it would take others' rings off the list
+        # or it would take others' rings off the list
+        self._listener.join(timeout=conf.get().POLL_S + 1)
         for _ in self._threads:
             self._work.put(None)
         for channel in self._channels.values():

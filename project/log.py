@@ -79,9 +79,8 @@ def configure(options: Mapping[str, str]) -> None:
         root.removeHandler(old)
         old.close()
     root.setLevel(level)
-    logging._srcfile = (
-        None  # no line says where it was written (see "Optimization" in logging's documentation)
-    )
+    # no line says where it was written (see "Optimization" in logging's documentation)
+    logging._srcfile = None
     line = formatter(style)
     for handler in _handlers(Path(options["DIR"]) / FILE_NAME):
         handler.setFormatter(line)

@@ -34,9 +34,8 @@ class BackgroundLog(QuietFailure):
             for target in self._targets:
                 target.write_lines([self._line(record)])
             return
-        if (
-            record.exc_info or record.args
-        ):  # what they refer to may change until the thread comes to it
+        # what these refer to may change until the thread comes to it
+        if record.exc_info or record.args:
             self.format(record)
         while self._queue.qsize() > FULL:
             time.sleep(0.001)

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from scheduler_app import bulk, calendar_days, catchup, conf, epochs, gates, jitter, ledger, skips
 from scheduler_app.assignments import Assignment
 from scheduler_app.calendars import Days
@@ -24,7 +22,7 @@ from scheduler_app.errors import NodeGoneError
 from scheduler_app.models import JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.states import NodeState, Reason, RunState, RunTrigger
-from scheduler_app.transactions import brief
+from scheduler_app.transactions import brief, locked
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +64,6 @@ def claim(limit: int | None = None) -> Claimed:
         rows = [Cursor(*row) for row in locked(due).values_list(*Cursor._fields)[:limit]]
         queued = settle(rows, now)
     return Claimed(queued, more=len(rows) == limit)
-
-
-def locked(query: Any) -> Any:
-    """`query` FOR UPDATE, passing over rows that others hold where the database can."""
-    skip = connection.features.has_select_for_update_skip_locked
-    return query.select_for_update(skip_locked=skip)
 
 
 class _Policy(NamedTuple):
@@ -276,11 +268,6 @@ def taken(token: str) -> list[Assignment]:
         for run in runs
         if run.job_id in jobs and (start := starts.get(run.id))
     ]
-
-
-def is_waiting(queues: Sequence[str] = ()) -> bool:
-    """Whether there is anything to take."""
-    return _waiting(db_now(), queues).exists()
 
 
 def count_waiting(queue: str, most: int) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.utils.translation import gettext as _
 
 from scheduler_app import backoff, bulk, rollups
@@ -23,7 +22,7 @@ from scheduler_app.errors import RunEndedError, UnknownRunError
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.signals import runs_finished
 from scheduler_app.states import FAILED_STATES, OPEN_STATES, OnLost, Reason, RunState, RunTrigger
-from scheduler_app.transactions import brief
+from scheduler_app.transactions import brief, locked
 
 logger = logging.getLogger(__name__)
 
@@ -230,10 +229,9 @@ def announce(limit: int = 50, within_s: float = 1.0) -> int:
 
 
 def _announce(limit: int) -> int:
-    skip = connection.features.has_select_for_update_skip_locked
     with brief():
         due = JobRun.objects.filter(announce_due=True).order_by("pk").light()
-        runs = [ended_of(run) for run in due.select_for_update(skip_locked=skip)[:limit]]
+        runs = [ended_of(run) for run in locked(due)[:limit]]
         if not runs:
             return 0
         is_taken = runs_finished.send(runs=runs)

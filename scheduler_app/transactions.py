@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -30,3 +31,9 @@ def brief() -> Iterator[None]:
                     f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_PAUSE_MS}"
                 )
         yield
+
+
+def locked(query: Any) -> Any:
+    """`query` FOR UPDATE, passing over rows that others hold where the database can."""
+    skip = connection.features.has_select_for_update_skip_locked
+    return query.select_for_update(skip_locked=skip)

@@ -26,10 +26,11 @@ def receive(*, runs: Sequence[EndedRun]) -> None:
     names = {fingerprint_of(run.job_id) for run in runs}
     opened = AlertRecord.objects.filter(open_key__among=names)
     open_names = set(opened.values_list("open_key", flat=True))
+    jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs if is_alerting(run)})
     for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)
         if is_alerting(run):
-            raise_alert(alert_of(run, ScheduledJob.objects.filter(pk=run.job_id).first()))
+            raise_alert(alert_of(run, jobs.get(run.job_id)))
             open_names.add(name)
         elif run.state == RunState.SUCCESS and run.finished_at and name in open_names:
             lifecycle.recover(
