@@ -26,4 +26,5 @@ class OccurrenceKind(TextChoices):
 class Source(TextChoices):
     RUN = "RUN", _("job run")
     CODE = "CODE", _("own code")
+    CHANNEL = "CHANNEL", _("channel")
     TEST = "TEST", _("test")

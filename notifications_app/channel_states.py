@@ -8,14 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from notifications_app import conf
 from notifications_app.channel_declaration import declaration_of
 from notifications_app.channels import registry
 from notifications_app.models import ChannelState
-from scheduler_app.clock import db_now
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +25,10 @@ def all_states() -> list[ChannelState]:
         if name not in known:
             known[name] = ChannelState.objects.get_or_create(channel=name)[0]
     return [known[name] for name in registry.names()]
+
+
+def state_of(channel: str) -> ChannelState:
+    return next(state for state in all_states() if state.channel == channel)
 
 
 def sync(*, job_file: Any, now: datetime) -> None:
@@ -55,38 +57,29 @@ def set_held(channel: str, held: bool, *, by: str) -> None:
     logger.warning("channel_held", extra={"channel": channel, "held": held, "by": by})
 
 
-def open_channels(now: datetime) -> list[str]:
-    """The channels from which messages may be claimed."""
-    return [
-        state.channel
-        for state in all_states()
-        if not state.held and not (state.paused_until and state.paused_until > now)
-    ]
-
-
 def problem_of(state: ChannelState) -> str:
     """Why nothing can be sent by this channel; "" when it is up."""
     if not state.enabled:
         text = _("%(channel)s is switched off in the job file or the admin.")
         return text % {"channel": state.channel}
-    return registry.create(state.channel, conf.channel_options(state.channel)).problem()
-
-
-def pause(channel: str, seconds: float, reason: str) -> None:
-    """Claim nothing from `channel` for a while, because its gateway asked so."""
-    until = db_now() + timedelta(seconds=seconds)
-    ChannelState.objects.filter(pk=channel).update(paused_until=until, pause_reason=reason[:200])
-    logger.warning("channel_paused", extra={"channel": channel, "seconds": seconds, "why": reason})
+    return registry.shared(state.channel).problem()
 
 
 def note_success(channel: str, now: datetime) -> None:
-    ChannelState.objects.filter(pk=channel).update(last_success_at=now, failures_in_a_row=0)
-
-
-def note_failure(channel: str, now: datetime, error: str) -> None:
-    ChannelState.objects.filter(pk=channel).update(
-        last_failure_at=now, last_error=error, failures_in_a_row=F("failures_in_a_row") + 1
+    """Written once a second at most: every worker comes by here with every group of messages."""
+    fresh = Q(failures_in_a_row=0, last_success_at__gt=now - timedelta(seconds=1))
+    ChannelState.objects.filter(pk=channel).exclude(fresh).update(
+        last_success_at=now, failures_in_a_row=0
     )
+
+
+def note_failures(channel: str, count: int, error: str, now: datetime) -> int:
+    """Book `count` failures without a success; returns how many there are in a row now."""
+    state = ChannelState.objects.select_for_update().get(pk=channel)
+    state.failures_in_a_row += count
+    state.last_failure_at, state.last_error = now, error
+    state.save(update_fields=["failures_in_a_row", "last_failure_at", "last_error"])
+    return state.failures_in_a_row
 
 
 def with_problems(states: Iterable[ChannelState]) -> Mapping[str, str]:

@@ -31,6 +31,14 @@ class NotificationsConf:
     SYNC_BUDGET_S: float = 60.0
     """How long `send_alert_notifications` may deliver by itself when no queue carries the work."""
     POLL_S: float = 1.0
+    BREAKER_AFTER: int = 3
+    """A lane rests after so many failures of its gateway in a row; then single messages ask whether it is well."""
+    STORM: str = "10/minute"
+    """What one person gets singly by one channel; the rest comes as a summary. Critical alerts always come singly."""
+    SUMMARY_S: float = 60.0
+    """How long a summary gathers in a storm."""
+    LATE_S: float = 900.0
+    """What waited so long behind a pause of its channel comes in a summary."""
     EXPIRY_S: Mapping[str, float] = field(
         default_factory=lambda: {
             "INFO": 2 * DAY_S,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +13,17 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import OccurrenceKind
-from notifications_app import conf, preferences, queues, recipients
+from notifications_app import (
+    channel_alarms,
+    conf,
+    preferences,
+    queues,
+    recipients,
+    summaries,
+)
 from notifications_app.channels import registry
+from notifications_app.channels.base import Person, Topic
+from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification
 from notifications_app.models.notifications import PRIORITY
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
@@ -90,6 +100,7 @@ def fan_out(occurrence_id: int) -> int:
             )
         )
         fresh = [r for r in rows if (r.kind, r.recipient_key, r.channel) not in have]
+        summaries.carry(summaries.in_storm(fresh, now), now, wait_s=conf.get().SUMMARY_S)
         AlertNotification.objects.bulk_create(fresh)
         AlertOccurrence.objects.filter(pk=occurrence.pk).update(fan_out_due=False)
         waiting = [row.pk for row in fresh if _is_due(row, now)]
@@ -100,7 +111,8 @@ def fan_out(occurrence_id: int) -> int:
 
 def _is_due(row: AlertNotification, now: datetime) -> bool:
     pending = row.state == NotificationState.PENDING
-    return pending and row.held_by_id is None and row.due_at <= now
+    waits = row.held_by_id is None and row.carried_by_id is None
+    return pending and waits and row.due_at <= now
 
 
 def _fire_rows(
@@ -115,6 +127,7 @@ def _fire_rows(
         for person in people
         for wishes in (settings[person.pk],)
         for channel in preferences.channels_for(wishes, alert.severity, registry.names())
+        if channel != channel_alarms.channel_of(alert)
     ]
 
 
@@ -129,6 +142,7 @@ def row_for(
 ) -> AlertNotification:
     """A new row that is due now, or at the end of the person's quiet hours."""
     quiet_until = preferences.quiet_until(wishes, alert.severity, now)
+    lane = _lane(alert, preferences.person_of(wishes), channel)
     return AlertNotification(
         alert=alert,
         occurrence=occurrence,
@@ -137,13 +151,38 @@ def row_for(
         recipient_key=preferences.key_of(person),
         recipient_name=preferences.name_of(person),
         channel=channel,
+        lane=lane,
         severity=alert.severity,
         priority=PRIORITY[alert.severity],
+        flow=_flow(alert),
         reason=Reason.QUIET_HOURS if quiet_until else "",
         created_at=now,
         due_at=quiet_until or now,
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[alert.severity]),
     )
+
+
+FLOWS = 16
+
+
+def _flow(alert: AlertRecord) -> int:
+    """A number for the sender: what is alike in source, category and owner queues behind itself."""
+    return zlib.crc32(f"{alert.source}:{alert.category}:{alert.owner}".encode()) % FLOWS
+
+
+def _lane(alert: AlertRecord, person: Person, name: str) -> str:
+    channel = registry.shared(name)
+    topic = Topic(
+        thread=str(alert.pk),
+        severity=alert.severity,
+        category=alert.category,
+        owner=alert.owner,
+        labels=alert.labels,
+    )
+    try:
+        return channel.lane(channel.address(person), topic)
+    except MissingAddressError:  # told when it is sent
+        return ""
 
 
 def _resolve_rows(
@@ -176,8 +215,10 @@ def _resolve_row(
         recipient_key=firing.recipient_key,
         recipient_name=firing.recipient_name,
         channel=firing.channel,
+        lane=firing.lane,
         severity=firing.severity,
         priority=firing.priority,
+        flow=firing.flow,
         created_at=now,
         due_at=now,
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
+from functools import partial
 from typing import Any
 
-from notifications_app import channel_states, conf, dispatcher, fan_out, outbox, queues
-from notifications_app.channels import registry
-from notifications_app.models import AlertNotification
+from notifications_app import channel_states, conf, fan_out, outbox, queues
+from notifications_app.board import Board
+from notifications_app.dispatcher import NotificationDispatcher, dispatching, record_surely
+from notifications_app.outbox import Claim
 from scheduler_app.clock import db_now
 from scheduler_app.running import current_run
 
@@ -30,15 +31,12 @@ def send_alert_notifications(
 
 
 def sweep_notifications() -> dict[str, Any]:
-    """Return what dead workers held, and make the Redis list show the backlog of the database."""
+    """Return what dead workers held, and make the bell say how much is due."""
     returned = outbox.sweep()
     channel_states.ensure()
     now = db_now()
-    ids = [
-        pk
-        for channel in registry.names()
-        for pk in outbox.due(channel, now).values_list("pk", flat=True)[: conf.get().QUEUE_CAP]
-    ]
+    rows = outbox.due(now).order_by("priority", "due_at", "id")
+    ids = list(rows.values_list("pk", flat=True)[: conf.get().QUEUE_CAP])
     if queues.length() != len(ids):
         queues.refill(ids)
     return {"returned": returned, "queued": len(ids)}
@@ -55,37 +53,41 @@ def _fan_out_all(batch: int) -> tuple[int, int]:
 
 
 def _deliver_all(batch: int) -> dict[str, int]:
-    deadline = time.monotonic() + conf.get().SYNC_BUDGET_S
+    """Deliver here what is due, lane by lane, until nothing is left or the time is over."""
+    deadline_s = time.monotonic() + conf.get().SYNC_BUDGET_S
     handled = 0
-    channels = {n: registry.create(n, conf.channel_options(n)) for n in registry.names()}
-    try:
-        found = True
-        while found and time.monotonic() < deadline:
-            found = False
-            for name in channel_states.open_channels(db_now()):
-                for rows, token in _claim_posts(channels[name].batch_by_group, name, batch):
-                    if time.monotonic() > deadline:
-                        outbox.give_back([row.pk for row in rows], token)
-                        continue
-                    dispatcher.deliver(channels[name], rows, token)
-                    handled += len(rows)
-                    found = True
+    with dispatching() as dispatcher:
+        while time.monotonic() < deadline_s and (claims := _claims(dispatcher, batch)):
+            for claim in claims:
+                handled += _deliver(dispatcher, claim, deadline_s)
             _progress(f"{handled} handled")
-    finally:
-        for channel in channels.values():
-            channel.close()
-    left = sum(outbox.due(name, db_now()).count() for name in channels)
-    return {"handled": handled, "left": left}
+    return {"handled": handled, "left": outbox.due(db_now()).count()}
 
 
-def _claim_posts(
-    grouped: bool, channel: str, batch: int
-) -> list[tuple[list[AlertNotification], str]]:
-    token = uuid.uuid4().hex
-    rows = outbox.claim(channel, batch, worker=None, token=token, same_occurrence=grouped)
-    if grouped:
-        return [(rows, token)] if rows else []
-    return [([row], token) for row in rows]
+def _claims(dispatcher: NotificationDispatcher, batch: int) -> list[Claim]:
+    """One claim of each lane that is open, and one message of those that were lost with a worker."""
+    board = Board.read(db_now(), partial(dispatcher.claimant, worker=None))
+    found = [
+        outbox.claim(groups, batch, board.channels[lane.channel], is_watched=board.is_watched(lane))
+        for lane, groups in board.open_lanes().items()
+    ]
+    suspected = outbox.suspect_lanes(board.now)
+    lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
+    found.append(outbox.claim_suspect(lanes))
+    return [claim for claim in found if claim]
+
+
+def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float) -> int:
+    """Send `claim` message by message (or post by post); what the time does not allow goes back."""
+    rows = list(claim.rows)
+    at_once = len(rows) if dispatcher.channel(claim.lane.channel).batch_by_group else 1
+    handled = 0
+    while rows and time.monotonic() < deadline_s:
+        part, rows = rows[:at_once], rows[at_once:]
+        record_surely(dispatcher.send(claim.lane, part, claim.token, is_probe=claim.is_probe))
+        handled += len(part)
+    outbox.give_back(rows, claim.token)
+    return handled
 
 
 def _progress(text: str) -> None:

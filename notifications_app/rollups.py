@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from notifications_app.models import ChannelTally, DeliveryAttempt, GatewayTally
@@ -12,15 +12,18 @@ from scheduler_app.histogram import bucket_of
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.rollups import hour_of
 
+Cells = dict[tuple[str, str, datetime, int], list[float]]
+
 
 def count_attempts(attempts: Sequence[DeliveryAttempt]) -> None:
     """Book attempts that were just written; calls of a gateway count in its histogram as well."""
     counts: Counter[tuple[datetime, str, str]] = Counter()
+    cells: Cells = defaultdict(lambda: [0, 0.0])
     for attempt in attempts:
         for hour in (ALL_TIME, hour_of(attempt.started_at)):
             counts[hour, attempt.channel, attempt.outcome] += 1
         if attempt.gateway_ms:
-            _count_value(attempt.channel, "gateway", attempt.gateway_ms, attempt.started_at)
+            _count(cells, attempt.channel, "gateway", attempt.gateway_ms, attempt.started_at)
     bulk.add_to(
         ChannelTally,
         [
@@ -30,19 +33,39 @@ def count_attempts(attempts: Sequence[DeliveryAttempt]) -> None:
         keys=("hour", "channel", "outcome"),
         sums=("total",),
     )
+    _add(cells)
 
 
-def count_latency(channel: str, created_at: datetime, accepted_at: datetime) -> None:
-    """Book how long a message took from its birth until the gateway accepted it."""
-    elapsed_ms = max((accepted_at - created_at).total_seconds() * 1000, 0.0)
-    _count_value(channel, "latency", elapsed_ms, accepted_at)
+def count_latencies(births: Iterable[tuple[str, datetime]], accepted_at: datetime) -> None:
+    """Book how long messages (channel, birth) took until the gateway accepted them."""
+    cells: Cells = defaultdict(lambda: [0, 0.0])
+    for channel, created_at in births:
+        elapsed_ms = max((accepted_at - created_at).total_seconds() * 1000, 0.0)
+        _count(cells, channel, "latency", elapsed_ms, accepted_at)
+    _add(cells)
 
 
-def _count_value(channel: str, kind: str, value_ms: float, moment: datetime) -> None:
-    cell = {"channel": channel, "kind": kind, "bucket": bucket_of(value_ms), "total": 1}
+def _count(cells: Cells, channel: str, kind: str, value_ms: float, moment: datetime) -> None:
+    for hour in (ALL_TIME, hour_of(moment)):
+        cell = cells[channel, kind, hour, bucket_of(value_ms)]
+        cell[0] += 1
+        cell[1] += value_ms
+
+
+def _add(cells: Cells) -> None:
     bulk.add_to(
         GatewayTally,
-        [{**cell, "hour": hour, "sum_ms": value_ms} for hour in (ALL_TIME, hour_of(moment))],
+        [
+            {
+                "channel": channel,
+                "kind": kind,
+                "hour": hour,
+                "bucket": bucket,
+                "total": int(total),
+                "sum_ms": sum_ms,
+            }
+            for (channel, kind, hour, bucket), (total, sum_ms) in cells.items()
+        ],
         keys=("hour", "channel", "kind", "bucket"),
         sums=("total", "sum_ms"),
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notifications_app import channel_states, outbox, queues
+from notifications_app import channel_states, lanes, outbox, queues
 from notifications_app.channels import registry
-from notifications_app.models import ChannelState, ChannelTally, GatewayTally
+from notifications_app.models import ChannelState, ChannelTally, GatewayTally, LaneState
 from notifications_app.states import FAILURE_OUTCOMES, SUCCESS_OUTCOMES
 from scheduler_app import nodes
 from scheduler_app.histogram import merge, percentile
@@ -29,7 +29,12 @@ class ChannelLine:
     gateway: Cells
     """Histogram (ms) of the calls of the last 24 hours."""
     pending: int
-    is_paused: bool
+    pause: LaneState | None
+    """Of the lane that is paused longest: its gateway asked for it, or its breaker is open."""
+
+    @property
+    def is_paused(self) -> bool:
+        return self.state.held or self.pause is not None
 
     @property
     def success_count(self) -> int:
@@ -63,6 +68,7 @@ def channel_lines(now: datetime) -> list[ChannelLine]:
         gateway[cell.channel] = merge([gateway[cell.channel], {cell.bucket: cell.total}])
     states = channel_states.all_states()
     problems = channel_states.with_problems(states)
+    pauses = lanes.pauses(now)
     waiting = outbox.backlog(now, registry.names())["by_channel"]
     return [
         ChannelLine(
@@ -72,7 +78,7 @@ def channel_lines(now: datetime) -> list[ChannelLine]:
             recent=recent[state.channel],
             gateway=gateway[state.channel],
             pending=waiting[state.channel],
-            is_paused=state.held or bool(state.paused_until and state.paused_until > now),
+            pause=pauses.get(state.channel),
         )
         for state in states
     ]

@@ -11,6 +11,7 @@ class NotificationKind(TextChoices):
     RESOLVE = "RESOLVE", _("resolved")
     REMIND = "REMIND", _("reminder")
     ESCALATE = "ESCALATE", _("escalation")
+    SUMMARY = "SUMMARY", _("summary")
     TEST = "TEST", _("test")
 
 
@@ -60,6 +61,9 @@ class Reason(TextChoices):
     TOLD_WITH_FIRING = "TOLD_WITH_FIRING", _("told together with the firing")
     QUIET_HOURS = "QUIET_HOURS", _("quiet hours")
     CHANNEL_PAUSED = "CHANNEL_PAUSED", _("the channel is paused")
+    IN_SUMMARY = "IN_SUMMARY", _("part of a summary")
+    DAILY_CAP = "DAILY_CAP", _("the channel's daily cap is reached")
+    NOTHING_LEFT = "NOTHING_LEFT", _("nothing of it was left to tell")
 
 
 class AttemptOutcome(TextChoices):

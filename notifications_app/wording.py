@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState
@@ -19,6 +21,8 @@ from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, head_and_tail
 
 BODY_LIMIT_BYTES = 4000
+LINES_MOST = 20
+"""Alerts that a summary names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Wording:
     title: str
     body: str
     facts: list[tuple[str, str]]
+    link: str
 
 
 def compose(
@@ -49,23 +54,67 @@ def compose(
             label = _("TEST")
         body = head_and_tail(occurrence.body or alert.body, BODY_LIMIT_BYTES)
         facts = _facts(alert, occurrence, kind, ZoneInfo(zone))
-        context = {
-            "title": title,
-            "label": label,
-            "body": body,
-            "facts": facts,
-            "link": alert.link,
-            "inbox": f"{conf.get().SITE_URL}/inbox/",
-        }
-        return Wording(
-            subject=cut_line(f"[{label}] {title}", 200),
-            text=render_to_string("notifications_app/message.txt", context).strip() + "\n",
-            html=render_to_string("notifications_app/message.html", {**context, "lang": language}),
-            label=label,
-            title=title,
-            body=body,
-            facts=facts,
-        )
+        return _rendered(label, title, body, facts, alert.link, language)
+
+
+def summarise(
+    told: Sequence[tuple[AlertRecord, AlertOccurrence]], *, language: str, zone: str
+) -> Wording:
+    """One message about many happenings: the worst and latest alerts by name, the others by number."""
+    with translation.override(language):
+        last = {alert.pk: (alert, occurrence) for alert, occurrence in told}
+        alerts = sorted(last.values(), key=_worst_first)
+        still_open = sum(alert.state != AlertState.RESOLVED for alert, _occurrence in alerts)
+        many = ngettext("%(count)s alert", "%(count)s alerts", len(alerts)) % {"count": len(alerts)}
+        title = _("%(many)s, %(open)s still open") % {"many": many, "open": still_open}
+        lines = [_line(alert, ZoneInfo(zone)) for alert, _occurrence in alerts[:LINES_MOST]]
+        if more := len(alerts) - len(lines):
+            lines.append(_("… and %(more)s more") % {"more": more})
+        moments = [occurrence.happened_at for _alert, occurrence in told]
+        facts = [
+            (_("Since"), _local(min(moments), ZoneInfo(zone))),
+            (_("Until"), _local(max(moments), ZoneInfo(zone))),
+        ]
+        link = f"{conf.get().SITE_URL}/alerts/" if conf.get().SITE_URL else ""
+        return _rendered(_("SUMMARY"), title, "\n".join(lines), facts, link, language)
+
+
+def _worst_first(told: tuple[AlertRecord, AlertOccurrence]) -> tuple[int, float]:
+    alert, occurrence = told
+    return -Severity.values.index(alert.severity), -occurrence.happened_at.timestamp()
+
+
+def _line(alert: AlertRecord, zone: ZoneInfo) -> str:
+    severity = str(Severity(alert.severity).label).upper()
+    text = cut_line(f"[{severity}] {title_of(alert)}", 120)
+    if alert.occurrence_count > 1:
+        text += f" × {alert.occurrence_count}"
+    if alert.resolved_at:
+        text += _(", resolved %(time)s") % {"time": f"{alert.resolved_at.astimezone(zone):%H:%M}"}
+    return text
+
+
+def _rendered(
+    label: str, title: str, body: str, facts: list[tuple[str, str]], link: str, language: str
+) -> Wording:
+    context = {
+        "title": title,
+        "label": label,
+        "body": body,
+        "facts": facts,
+        "link": link,
+        "inbox": f"{conf.get().SITE_URL}/inbox/",
+    }
+    return Wording(
+        subject=cut_line(f"[{label}] {title}", 200),
+        text=render_to_string("notifications_app/message.txt", context).strip() + "\n",
+        html=render_to_string("notifications_app/message.html", {**context, "lang": language}),
+        label=label,
+        title=title,
+        body=body,
+        facts=facts,
+        link=link,
+    )
 
 
 def _facts(

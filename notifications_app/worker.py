@@ -1,86 +1,90 @@
-"""The process that delivers: claims what is due, lane by lane, and hands it to a pool of threads."""
+"""The process that delivers: claims what is due, lane by lane, sends it with threads, and stores what came of it."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-import uuid
-from collections import Counter
-from dataclasses import dataclass
-from queue import SimpleQueue
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, close_old_connections, connection
 
-from notifications_app import channel_states, conf, dispatcher, fan_out, outbox, queues
+from notifications_app import channel_states, conf, fan_out, outbox, queues
+from notifications_app.board import Board
 from notifications_app.channels import registry
-from notifications_app.channels.base import Channel
-from notifications_app.models import AlertNotification
-from scheduler_app.clock import db_now
+from notifications_app.dispatcher import NotificationDispatcher, record_surely
+from notifications_app.doorbell import Doorbell
+from notifications_app.lanes import Group, Lane
+from notifications_app.models import ChannelState
+from notifications_app.outbox import Claimant
+from notifications_app.recording import Result
+from notifications_app.shelf import Chunk, Held, Shelf
+from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.heart import Heart
 from scheduler_app.states import NodeKind
 
 logger = logging.getLogger("NotificationDispatcher")
 
-GROUP_MOST = 50
+CLAIM_MOST = 500
+POST_MOST = 50
+"""People whom one post of a group can mention."""
+THREADS_MOST = 32
 SWEEP_EVERY_S = 5.0
+STOP_WITHIN_S = 8.0
 
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Rows that share one call of a gateway."""
-
-    channel: str
-    rows: tuple[AlertNotification, ...]
-    token: str
+Sent = tuple[Chunk, list[Result]]
 
 
 class Worker:
     """`run()` blocks until `stop()`; with `drain` it ends when nothing is due any more.
 
-    At most `concurrency` posts are in flight, so a kill can double at most that many (P5). One channel may hold all
-    threads but one, so that a gateway that hangs leaves room for the others.
+    The main thread claims; a thread for each call sends; one thread stores outcomes, all that are there in one commit.
+    At most `concurrency` messages are sent and not stored.
     """
 
-    def __init__(self, concurrency: int = 4) -> None:
+    def __init__(self, concurrency: int = 8) -> None:
         self.concurrency = concurrency
         self._stop_asked = False
-        self._channels: dict[str, Channel] = {}
-        self._work: SimpleQueue[Post | None] = SimpleQueue()
-        self._busy: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._bell = threading.Event()
-        self._may_listen = threading.Event()
-        self._rung = 0
-        """Entries that listening took off the list and no claim has accounted for yet."""
-        self._swept_s = 0.0
-        self._listener = threading.Thread(
-            target=self._listen_loop, name="vigil-doorbell", daemon=True
-        )
-        self._threads = [
-            threading.Thread(target=self._work_loop, name=f"vigil-post-{n}", daemon=True)
-            for n in range(concurrency)
+        self._dispatcher = NotificationDispatcher()
+        self._shelf = self._make_shelf(min(concurrency, THREADS_MOST))
+        self._sent: SimpleQueue[Sent | None] = SimpleQueue()
+        self._wake = threading.Event()
+        self._bell = Doorbell(self._wake)
+        self._swept_s = self._looked_s = self._renewed_s = 0.0
+        self._senders = [
+            threading.Thread(target=self._send_loop, name=f"vigil-send-{n}", daemon=True)
+            for n in range(min(concurrency, THREADS_MOST))
         ]
+        self._recorder = threading.Thread(
+            target=self._record_loop, name="vigil-record", daemon=True
+        )
+
+    def _make_shelf(self, threads: int) -> Shelf:
+        channels = [self._dispatcher.channel(name) for name in registry.names()]
+        return Shelf(
+            self.concurrency,
+            threads,
+            posts=frozenset(one.name for one in channels if one.batch_by_group),
+            one_at_a_time=frozenset(one.name for one in channels if one.one_at_a_time),
+        )
 
     def stop(self) -> None:
         """Only sets a flag: fit for a signal handler."""
         self._stop_asked = True
 
     def run(self, *, once: bool = False, drain: bool = False) -> None:
-        settings = conf.get()
-        self._channels = {
-            name: registry.create(name, conf.channel_options(name)) for name in registry.names()
-        }
         channel_states.ensure()
         self._heart = Heart(
             NodeKind.WORKER,
             lease_s=15.0,
             beat_s=2.0,
             slots=self.concurrency,
-            figures=lambda: {"slots_busy": self._busy.total(), "tick_at": db_now()},
+            figures=lambda: {"slots_busy": self._shelf.in_flight, "tick_at": db_now()},
         )
         self._heart.start()
-        for thread in (self._listener, *self._threads):
+        for thread in (self._bell, self._recorder, *self._senders):
             thread.start()
         extra = {
             "worker": self._heart.node_id,
@@ -89,125 +93,211 @@ class Worker:
         }
         logger.info("worker_started", extra=extra)
         while not self._stop_asked:
-            claimed = self._turn()
-            if not claimed and (once or drain) and not self._busy.total():
+            claimed, rest_s = self._turn()
+            if once:
+                self._wait_idle(None)
                 break
             if not claimed:
-                self._rest(settings.POLL_S)
-            if once:
-                self._wait_idle()
-                break
+                if drain and self._shelf.is_idle():
+                    break
+                self._rest(rest_s)
         self._shut_down()
 
-    def _turn(self) -> int:
-        """One look at everything that may be due; returns how many posts were handed out."""
+    def _turn(self) -> tuple[int, float]:
+        """One look at everything that may be due: how many messages were claimed, and how long to rest else."""
+        poll_s = conf.get().POLL_S
         try:
             close_old_connections()
-            self._sweep()
-            fan_out.fan_out_due(at_once_only=True, limit=conf.get().ALERT_BATCH)
-            return sum(self._serve(name) for name in channel_states.open_channels(db_now()))
+            self._keep_house(poll_s)
+            board = Board.read(db_now(), self._claimant)
+            self._return_closed(board)
+            found = board.open_lanes()
+            claimed = sum(self._claim(board, lane, groups) for lane, groups in found.items())
+            claimed += self._claim_suspects(board)
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
-            time.sleep(conf.get().POLL_S)
-            return 0
+            time.sleep(poll_s)
+            return 0, 0.0
+        next_s = board.next_due_s()
+        return claimed, poll_s if next_s is None else min(next_s, poll_s)
 
-    def _sweep(self) -> None:
-        if time.monotonic() - self._swept_s > SWEEP_EVERY_S:
-            self._swept_s = time.monotonic()
+    def _claimant(self, state: ChannelState) -> Claimant:
+        return self._dispatcher.claimant(state, worker=self._heart.node_id)
+
+    def _keep_house(self, poll_s: float) -> None:
+        """What is done by the clock rather than at each look."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s > poll_s:
+            self._looked_s = now_s
+            fan_out.fan_out_due(at_once_only=True, limit=conf.get().ALERT_BATCH)
+        if now_s - self._swept_s > SWEEP_EVERY_S:
+            self._swept_s = now_s
             outbox.sweep()
+            self._shelf.forget_idle()
+        if now_s - self._renewed_s > conf.get().LEASE_S / 6:
+            self._renewed_s = now_s
+            self._renew()
 
-    def _serve(self, name: str) -> int:
-        """Claim for one lane as many posts as there are threads for it."""
-        posts = 0
-        while not self._stop_asked and self._has_room(name):
-            post = self._claim(name)
-            if post is None:
+    def _safe_until_s(self, begin_s: float) -> float:
+        """A third of the lease, so that what is begun at the last moment ends within it."""
+        return begin_s + conf.get().LEASE_S / 3
+
+    def _renew(self) -> None:
+        """Keep the leases of what waits on the shelf. What this process held too long without that is not its own."""
+        begin_s = since_boot_s()
+        waiting = self._shelf.waiting()
+        safe = [held for held in waiting if held.safe_until_s >= begin_s]
+        for held in waiting:
+            if held not in safe:
+                self._return(held)
+        outbox.renew([held.claim.token for held in safe])
+        for held in safe:
+            held.safe_until_s = self._safe_until_s(begin_s)
+
+    def _return_closed(self, board: Board) -> None:
+        """What waits for a lane that was paused or held meanwhile goes back."""
+        for held in self._shelf.waiting():
+            if not board.may_send(held.claim):
+                self._return(held)
+
+    def _return(self, held: Held) -> None:
+        outbox.give_back(self._shelf.remove(held), held.claim.token)
+
+    def _claim(self, board: Board, lane: Lane, groups: list[Group]) -> int:
+        """Fill the shelf of one lane up, or put something more urgent on top of it."""
+        by = board.channels[lane.channel]
+        wanted = self._shelf.wanted(lane, CLAIM_MOST)
+        waiting = self._shelf.best_priority(lane)
+        is_urgent = waiting is not None and groups[0].priority < waiting
+        claimed = 0
+        while self._shelf.stock(lane) <= wanted // 2 or is_urgent:
+            begin_s = since_boot_s()
+            most = POST_MOST if by.grouped else wanted
+            claim = outbox.claim(groups, most, by, is_watched=board.is_watched(lane))
+            if claim is None:
                 break
-            with self._lock:
-                self._busy[name] += 1
-                rung, self._rung = self._rung, max(self._rung - len(post.rows), 0)
-            queues.take_out(len(post.rows) - rung)
-            self._work.put(post)
-            posts += 1
-        return posts
+            queues.take_out(len(claim.rows) - self._bell.account_for(len(claim.rows)))
+            self._shelf.put(claim, self._safe_until_s(begin_s))
+            claimed += len(claim.rows)
+            is_urgent = False
+            if not by.grouped:
+                break
+        return claimed
 
-    def _claim(self, name: str) -> Post | None:
-        token = uuid.uuid4().hex
-        grouped = self._channels[name].batch_by_group
-        rows = outbox.claim(
-            name,
-            GROUP_MOST if grouped else 1,
-            worker=self._heart.node_id,
-            token=token,
-            same_occurrence=grouped,
-        )
-        return Post(name, tuple(rows), token) if rows else None
-
-    def _has_room(self, name: str) -> bool:
-        most = max(self.concurrency - 1, 1)
-        return self._busy.total() < self.concurrency and self._busy[name] < most
+    def _claim_suspects(self, board: Board) -> int:
+        """Messages that a worker may have died of, each by itself."""
+        suspected = outbox.suspect_lanes(board.now)
+        lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
+        claimed = 0
+        while lanes and self._shelf.suspects < self.concurrency:
+            begin_s = since_boot_s()
+            claim = outbox.claim_suspect(lanes)
+            if claim is None:
+                break
+            self._shelf.put(claim, self._safe_until_s(begin_s))
+            claimed += 1
+        return claimed
 
     def _rest(self, seconds: float) -> None:
-        """Until the bell rings, a thread is free again, or the time is over."""
-        deadline = time.monotonic() + seconds
-        if self._busy.total() < self.concurrency:
-            self._may_listen.set()
-        while not self._stop_asked and time.monotonic() < deadline:
-            if self._bell.wait(0.1):
-                self._bell.clear()
-                return
+        """Until the bell rings, the shelf runs low, or the time is over."""
+        deadline_s = time.monotonic() + seconds
+        if self._shelf.in_flight < self.concurrency:
+            self._bell.listen()
+        while not self._stop_asked and (left_s := deadline_s - time.monotonic()) > 0:
+            if self._wake.wait(min(left_s, 0.1)):
+                break
+        self._wake.clear()
 
-    def _listen_loop(self) -> None:
-        """Waits at the doorbell, so that the main thread can wait for this and for its own threads at once.
-
-        Only while there is a free thread: each ring takes an entry off the list, which is to show the backlog.
-        """
-        while not self._stop_asked:
-            if not self._may_listen.wait(0.1) or not queues.wait(conf.get().POLL_S):
-                continue
-            self._may_listen.clear()
-            with self._lock:
-                self._rung += 1
-            self._bell.set()
-
-    def _work_loop(self) -> None:
-        while (post := self._work.get()) is not None:
+    def _send_loop(self) -> None:
+        while (chunk := self._shelf.take()) is not None:
+            results: list[Result] = []
             try:
                 close_old_connections()
-                if self._stop_asked:
-                    outbox.give_back([row.pk for row in post.rows], post.token)
-                else:
-                    dispatcher.deliver(self._channels[post.channel], post.rows, post.token)
+                results = self._send(chunk)
             except DatabaseError as error:
                 # the rows stay leased; the sweep returns them when the lease is over
-                logger.warning("outcome_not_written", extra={"error": str(error)})
-            except Exception:
-                logger.exception("post_failed", extra={"channel": post.channel})
-            finally:
-                with self._lock:
-                    self._busy[post.channel] -= 1
-                self._bell.set()
-                close_old_connections()
+                logger.warning("message_not_judged", extra={"error": str(error)})
+            except Exception as error:
+                logger.exception("sending_failed", extra={"channel": chunk.lane.channel})
+                self._lose(chunk, error)
+            self._shelf.sent(chunk, gateway_s(results))
+            self._sent.put((chunk, results))
         connection.close()
 
-    def _wait_idle(self, timeout_s: float | None = None) -> bool:
-        deadline = time.monotonic() + timeout_s if timeout_s is not None else None
-        while self._busy.total() and (deadline is None or time.monotonic() < deadline):
+    def _send(self, chunk: Chunk) -> list[Result]:
+        claim = chunk.held.claim
+        if chunk.held.safe_until_s < since_boot_s():
+            outbox.give_back(chunk.rows, claim.token)
+            return []
+        return self._dispatcher.send(claim.lane, chunk.rows, claim.token, is_probe=claim.is_probe)
+
+    def _lose(self, chunk: Chunk, error: Exception) -> None:
+        try:
+            outbox.lose(chunk.rows, chunk.held.claim.token, f"{type(error).__name__}: {error}")
+        except DatabaseError as why:
+            logger.warning("claim_waits_for_sweep", extra={"error": str(why)})
+
+    def _record_loop(self) -> None:
+        """Store what is there, at most `concurrency` messages; only then may others go."""
+        while (first := self._sent.get()) is not None:
+            group = [first]
+            with suppress(Empty):
+                while (more := self._sent.get_nowait()) is not None:
+                    group.append(more)
+                self._sent.put(None)
+            close_old_connections()
+            self._record(group)
+            self._shelf.done([chunk for chunk, _results in group])
+            if any(self._shelf.is_low(chunk.lane, CLAIM_MOST) for chunk, _results in group):
+                self._wake.set()
+        connection.close()
+
+    def _record(self, group: list[Sent]) -> None:
+        results = [result for _chunk, found in group for result in found]
+        try:
+            if results:
+                record_surely(results)
+        except DatabaseError as error:
+            if len(group) > 1:  # one that cannot be stored holds up no other
+                for one in group:
+                    self._record([one])
+                return
+            # sent and not stored: the sweep returns it when the lease is over
+            logger.warning("outcome_not_written", extra={"error": str(error)})
+        except Exception:
+            logger.exception("outcome_not_written")
+
+    def _wait_idle(self, timeout_s: float | None) -> bool:
+        deadline_s = time.monotonic() + timeout_s if timeout_s is not None else None
+        while not self._shelf.is_idle() and (deadline_s is None or time.monotonic() < deadline_s):
             time.sleep(0.02)
-        return not self._busy.total()
+        return self._shelf.is_idle()
 
     def _shut_down(self) -> None:
-        """Nothing is claimed any more; what is in flight may end within 8 s, the rest returns by its lease."""
-        idle = self._wait_idle(timeout_s=8.0)
-        self._stop_asked = True
-        # or it would take others' rings off the list
-        self._listener.join(timeout=conf.get().POLL_S + 1)
-        for _ in self._threads:
-            self._work.put(None)
-        for channel in self._channels.values():
-            channel.close()
+        """What was not begun goes back; what is on its way may end within 8 s, the rest returns by its lease."""
         try:
+            for held in self._shelf.waiting():
+                self._return(held)
+            is_clean = self._wait_idle(STOP_WITHIN_S)
+            self._bell.stop()
+            self._shelf.close()
+            self._sent.put(None)
+            self._recorder.join(timeout=1.0)
+            self._dispatcher.close()
             self._heart.stop()
         except DatabaseError as error:
+            is_clean = False
             logger.warning("stopped_without_database", extra={"error": str(error)})
-        logger.info("worker_stopped", extra={"clean": idle})
+        logger.info("worker_stopped", extra={"clean": is_clean})
+
+
+def gateway_s(results: Sequence[Result]) -> float:
+    """How long the gateway took for all of them; messages that shared a call count it once."""
+    calls = {
+        (
+            one.token if one.channel.batch_by_group else one.outcome.message_id
+        ): one.outcome.gateway_ms
+        for one in results
+        if one.outcome
+    }
+    return sum(calls.values()) / 1000

@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from notifications_app import channel_states
+from notifications_app import channel_states, lanes
 from notifications_app.models import ChannelState
 from scheduler_app.admin.base import ReadOnlyAdmin
+from scheduler_app.clock import db_now
 
 Channels = QuerySet[ChannelState]
 
@@ -59,7 +60,6 @@ class ChannelStateAdmin(ReadOnlyAdmin):
         "held",
         "problem",
         "owner",
-        "paused_until",
         "failures_in_a_row",
         "last_success_at",
         "last_failure_at",
@@ -69,14 +69,20 @@ class ChannelStateAdmin(ReadOnlyAdmin):
         (None, {"fields": ("channel", "enabled", "held", "problem")}),
         (_("From the job file"), {"fields": ("owner", "rate_limit", "sla_failure_share")}),
         (None, {"fields": ("escalate_after", "fallback")}),
-        (_("How it goes"), {"fields": ("paused_until", "pause_reason", "failures_in_a_row")}),
+        (_("How it goes"), {"fields": ("pauses", "failures_in_a_row")}),
         (None, {"fields": ("last_success_at", "last_failure_at", "last_error")}),
     )
-    readonly_fields = ("problem",)
+    readonly_fields = ("problem", "pauses")
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         channel_states.ensure()
         return super().changelist_view(request, *args, **kwargs)
+
+    @admin.display(description=_("paused"))
+    def pauses(self, state: ChannelState) -> str:
+        """The longest pause of a lane and why, "" when all are open."""
+        lane = lanes.pauses(db_now()).get(state.channel)
+        return f"{lane.paused_until:%Y-%m-%d %H:%M:%S} UTC: {lane.why}" if lane else ""
 
     @admin.display(description=_("problem"))
     def problem(self, state: ChannelState) -> str:

@@ -108,8 +108,10 @@ class Channel(ABC):
     """The keys that `options` may have, so that a misspelt one is told; None: any."""
     batch_by_group: ClassVar[bool] = False
     """Whether messages of one group go out together, by one call of the gateway."""
-    serves_own_hosts: ClassVar[bool] = False
-    """Whether people name the hosts themselves: one that asks to slow down then holds up its own messages only."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether a message goes out only when the outcome of the last one is stored: what costs money is doubled least."""
+    summarises: ClassVar[bool] = True
+    """Whether many messages to one person may become one summary."""
     resends_unknown: ClassVar[bool] = True
     """Whether a message whose outcome nobody knows is sent again (under the same id)."""
     usual_rate_limit: ClassVar[str] = ""

@@ -78,6 +78,12 @@ def create(name: str, options: Mapping[str, Any]) -> Channel:
         return stand_in(_words(error))
 
 
+@cache
+def shared(name: str) -> Channel:
+    """The channel as the settings have it, one for the whole process: for questions, not for sending."""
+    return create(name, conf.channel_options(name))
+
+
 class _Unusable(Channel):
     """Stands for a foreign channel whose making failed: everything else goes on."""
 
@@ -153,6 +159,7 @@ def _words(error: Exception) -> str:
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "VIGIL_NOTIFICATIONS":
         _found.cache_clear()
+        shared.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="notifications_app.channels.registry")

@@ -24,8 +24,6 @@ class ChannelState(models.Model):
     escalate_after = models.PositiveIntegerField(_("escalate after"), null=True, blank=True)
     fallback = models.CharField(_("fallback"), max_length=32, blank=True)
     file_values = models.JSONField(_("values in the file"), default=dict)
-    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
-    pause_reason = models.CharField(_("why paused"), max_length=200, blank=True)
     failures_in_a_row = models.PositiveIntegerField(_("failures in a row"), default=0)
     last_success_at = models.DateTimeField(_("last success"), null=True)
     last_failure_at = models.DateTimeField(_("last failure"), null=True)
@@ -38,6 +36,57 @@ class ChannelState(models.Model):
 
     def __str__(self) -> str:
         return self.channel
+
+
+class LaneState(models.Model):
+    """What all workers keep to in one lane of a channel. Written by `lanes.py`; a lane without a row is free.
+
+    A breaker that is open (`openings` > 0) is a pause; the first message after it is a probe.
+    """
+
+    channel = models.CharField(_("channel"), max_length=32)
+    lane = models.CharField(_("lane"), max_length=64, blank=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True)
+    pause_reason = models.CharField(_("why paused"), max_length=200, blank=True)
+    failures_in_a_row = models.PositiveIntegerField(_("failures in a row"), default=0)
+    openings = models.PositiveIntegerField(_("openings of the breaker in a row"), default=0)
+    spent_until = models.DateTimeField(_("rate limit used up until"), null=True)
+
+    class Meta:
+        verbose_name = _("lane")
+        verbose_name_plural = _("lanes")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["channel", "lane"], name="vigil_lane_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.lane}".strip()
+
+    @property
+    def why(self) -> str:
+        """The reason of the pause, with the lane where the channel has several."""
+        return f"{self.lane}: {self.pause_reason}" if self.lane else self.pause_reason
+
+
+class DailyCount(models.Model):
+    """Messages of a channel with a daily cap; `person` is "" for all of them. Written by `daily_counts.py`."""
+
+    channel = models.CharField(_("channel"), max_length=32)
+    day = models.DateField(_("day"))
+    person = models.CharField(_("person"), max_length=100, blank=True)
+    total = models.PositiveIntegerField(_("total"), default=0)
+
+    class Meta:
+        verbose_name = _("daily count")
+        verbose_name_plural = _("daily counts")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["channel", "day", "person"], name="vigil_daily_count_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.day} {self.person} {self.total}"
 
 
 class ChannelTally(models.Model):

@@ -16,12 +16,18 @@ from scheduler_app.states import Severity
 
 PRIORITY = {severity: number for number, severity in enumerate(reversed(Severity.values))}
 """CRITICAL is 0 and goes first."""
+WAITING = Q(
+    state__in=["PENDING", "FAILED", "UNKNOWN"], held_by__isnull=True, carried_by__isnull=True
+)
+"""What goes out by itself once it is due; the words of the partial indexes, so of every query that wants them."""
 
 
 class AlertNotification(models.Model):
-    """Written by `outbox.py` (birth, claim, end); `read_at` by `inbox.py`.
+    """Written by `fan_out.py` (birth), `outbox.py` (claim, end) and `summaries.py`; `read_at` by `inbox.py`.
 
-    A row of the channel SYSTEM that is SENT is the person's inbox entry.
+    `lane` is the target within the channel (a robot, a host), `flow` a number for whoever sends so much, so that one
+    flood starves nobody else. A row of the kind SUMMARY carries others of the same person and channel: only the
+    carrier is claimed, and they share its end. A row of the channel SYSTEM that is SENT is the person's inbox entry.
     """
 
     uuid = models.UUIDField(_("message id"), default=uuid.uuid4, unique=True, editable=False)
@@ -36,6 +42,7 @@ class AlertNotification(models.Model):
         verbose_name=_("occurrence"),
         on_delete=models.CASCADE,
         related_name="notifications",
+        db_index=False,  # the unique constraint begins with it
     )
     kind = models.CharField(_("kind"), max_length=16, choices=NotificationKind.choices)
     recipient = models.ForeignKey(
@@ -48,8 +55,10 @@ class AlertNotification(models.Model):
     recipient_key = models.CharField(_("recipient key"), max_length=100)
     recipient_name = models.CharField(_("recipient's name"), max_length=150, blank=True)
     channel = models.CharField(_("channel"), max_length=32)
+    lane = models.CharField(_("lane"), max_length=64, blank=True)
     severity = models.CharField(_("severity"), max_length=16, choices=Severity.choices)
     priority = models.PositiveSmallIntegerField(_("priority"))
+    flow = models.PositiveSmallIntegerField(_("flow"), default=0)
     state = models.CharField(
         _("state"),
         max_length=16,
@@ -64,6 +73,15 @@ class AlertNotification(models.Model):
         null=True,
         on_delete=models.SET_NULL,
         related_name="holds",
+        db_index=False,
+    )
+    carried_by = models.ForeignKey(
+        "self",
+        verbose_name=_("part of the summary"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="carries",
+        db_index=False,
     )
     created_at = models.DateTimeField(_("created"))
     due_at = models.DateTimeField(_("due"))
@@ -88,11 +106,34 @@ class AlertNotification(models.Model):
             )
         ]
         indexes: ClassVar = [
-            # outbox.py: what is due in a lane
+            # lanes.py and outbox.py: what is due in a lane
             models.Index(
-                fields=["channel", "priority", "due_at", "id"],
+                fields=["channel", "lane", "priority", "flow", "due_at", "id"],
                 name="vigil_notification_due",
-                condition=Q(state__in=["PENDING", "FAILED", "UNKNOWN"], held_by__isnull=True),
+                condition=WAITING & Q(lost_claims=0),
+            ),
+            # outbox.py: what a worker died with
+            models.Index(
+                fields=["due_at", "id"],
+                name="vigil_notification_suspect",
+                condition=WAITING & Q(lost_claims__gt=0),
+            ),
+            # outbox.py and summaries.py: what follows the end of another row
+            models.Index(
+                fields=["held_by"],
+                name="vigil_notification_held",
+                condition=Q(held_by__isnull=False),
+            ),
+            models.Index(
+                fields=["carried_by"],
+                name="vigil_notification_carried",
+                condition=Q(carried_by__isnull=False),
+            ),
+            # summaries.py: how much a person got lately
+            models.Index(
+                fields=["recipient_key", "channel", "created_at"],
+                name="vigil_notification_lately",
+                condition=~Q(channel="SYSTEM"),
             ),
             # outbox.py: whose lease is over
             models.Index(

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from notifications_app.channels import registry
-from notifications_app.models import ChannelState, DeliveryAttempt
+from notifications_app.models import DeliveryAttempt, LaneState
 from notifications_app.rollups import count_attempts
 from notifications_app.states import AttemptOutcome
 from scheduler_app import exposition, ledger, metrics, recent
@@ -196,7 +196,7 @@ def test_snapshot_has_every_channel_and_the_queue():
 def test_snapshot_says_that_a_channel_is_paused_and_why():
     metrics.snapshot(db_now())
     until = db_now() + timedelta(minutes=1)
-    ChannelState.objects.filter(pk="WECHAT").update(paused_until=until, pause_reason="45009")
+    LaneState.objects.create(channel="WECHAT", paused_until=until, pause_reason="45009")
     channels = metrics.snapshot(db_now())["notification_channels"]
     (found,) = [one for one in channels if one["channel"] == "WECHAT"]
     assert (found["paused"], found["pause_reason"]) == (True, "45009")

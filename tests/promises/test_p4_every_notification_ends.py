@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
-from notifications_app import channel_states, dispatcher, outbox, preferences
+from notifications_app import channel_states, outbox, preferences
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.errors import (
     ConfigurationError,
@@ -24,9 +23,11 @@ from notifications_app.models import (
     AlertNotification,
     ChannelState,
     DeliveryAttempt,
+    LaneState,
     NotificationSettings,
 )
 from scheduler_app.clock import db_now
+from tests.delivery import claim_one, dispatcher_of
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,11 +78,10 @@ def row(olga):
 
 def deliver(channel: Fake) -> AlertNotification:
     """One claim and delivery, as a worker does it."""
-    token = f"token-{time.monotonic_ns()}"
-    rows = outbox.claim("EMAIL", 1, worker=None, token=token)
-    assert rows, "nothing is due"
-    dispatcher.deliver(channel, rows, token)
-    return AlertNotification.objects.get(pk=rows[0].pk)
+    claim = claim_one(channel)
+    assert claim, "nothing is due"
+    dispatcher_of(channel).deliver(claim)
+    return AlertNotification.objects.get(pk=claim.rows[0].pk)
 
 
 def make_due() -> None:
@@ -95,7 +95,8 @@ def test_accepted_message_is_sent_and_its_attempt_is_kept(row):
     assert (attempt.outcome, attempt.gateway_ms) == ("SENT", 5.0)
 
 
-def test_transient_errors_are_tried_five_times_and_then_given_up(row):
+def test_transient_errors_are_tried_five_times_and_then_given_up(row, settings):
+    settings.VIGIL_NOTIFICATIONS = settings.VIGIL_NOTIFICATIONS | {"BREAKER_AFTER": 99}
     channel = Fake(*[DeliveryError("busy")] * 5)
     states = []
     for _ in range(5):
@@ -129,19 +130,13 @@ def test_paid_channel_never_sends_again_what_may_have_arrived(row):
     assert deliver(channel).reason == "OUTCOME_UNKNOWN"
 
 
-def test_throttled_channel_pauses_as_long_as_it_was_asked(row):
-    deliver(Fake(ThrottledError("slow down", retry_after_s=300)))
-    now = db_now()
-    assert "EMAIL" not in channel_states.open_channels(now)
-    assert "EMAIL" in channel_states.open_channels(now + timedelta(seconds=301))
-
-
-def test_host_of_one_person_that_is_throttled_holds_up_its_own_messages_only(row):
+def test_throttled_lane_pauses_as_long_as_it_was_asked(row):
     channel = Fake(ThrottledError("slow down", retry_after_s=300))
-    channel.serves_own_hosts = True  # type: ignore[misc]
-    later = deliver(channel)
-    assert later.due_at > db_now() + timedelta(seconds=280)
-    assert "EMAIL" in channel_states.open_channels(db_now())
+    deliver(channel)
+    make_due()
+    assert claim_one(channel) is None
+    LaneState.objects.update(paused_until=db_now())
+    assert deliver(channel).state == "SENT"
 
 
 def test_broken_configuration_is_told_in_app(row):
@@ -193,27 +188,44 @@ def test_firing_in_quiet_hours_is_due_at_their_end(olga):
     raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner="olga"))
     row = AlertNotification.objects.get()
     assert row.due_at == preferences.quiet_until(preferences.of(olga), "ERROR", here)
-    assert outbox.claim("EMAIL", 1, worker=None, token="t") == []
+    assert claim_one(Fake()) is None
 
 
-def test_what_a_dead_worker_held_comes_back_and_is_quarantined_the_third_time(row):
-    for number in range(3):
-        make_due()
-        assert outbox.claim("EMAIL", 1, worker=None, token=f"t{number}")
-        AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
-        assert outbox.sweep() == 1
+def lose(channel: Fake) -> None:
+    """A worker dies with the message."""
+    make_due()
+    assert claim_one(channel)
+    AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
+    assert outbox.sweep() == 1
+
+
+def test_message_is_quarantined_when_its_worker_died_of_it_alone_three_times(row):
+    channel = Fake()
+    for losses in range(1, 4):
+        lose(channel)
+        row.refresh_from_db()
+        assert (row.state, row.lost_claims) == ("PENDING", losses)
+        claim = claim_one(channel)
+        assert claim
+        assert (claim.is_suspect, claim.is_alone) == (True, losses > 1)
+        assert len(claim.rows) == 1
+        outbox.give_back(claim.rows, claim.token)
+    lose(channel)
     row.refresh_from_db()
     assert (row.state, row.reason) == ("DEAD", "QUARANTINED")
 
 
 def test_worker_that_lost_its_lease_changes_nothing(row):
-    (mine,) = outbox.claim("EMAIL", 1, worker=None, token="mine")
+    channel = Fake(DeliveryError("late"))
+    mine = claim_one(channel)
+    assert mine
     AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
     outbox.sweep()
-    (theirs,) = outbox.claim("EMAIL", 1, worker=None, token="theirs")
-    dispatcher.deliver(Fake(DeliveryError("late")), [mine], "mine")
-    theirs.refresh_from_db()
-    assert (theirs.state, theirs.lease_token) == ("SENDING", "theirs")
+    theirs = claim_one(channel)
+    assert theirs
+    dispatcher_of(channel).deliver(mine)
+    row.refresh_from_db()
+    assert (row.state, row.lease_token) == ("SENDING", theirs.token)
     assert DeliveryAttempt.objects.get().was_late
 
 
@@ -228,7 +240,7 @@ def test_resolve_follows_its_firing_and_never_goes_before_it(row):
     held = AlertNotification.objects.get(kind="RESOLVE")
     assert held.held_by_id == row.pk
     deliver(Fake(DeliveryError("busy")))
-    assert outbox.claim("EMAIL", 5, worker=None, token="t") == []  # both wait for the retry
+    assert claim_one(Fake()) is None  # both wait for the retry
     make_due()
     channel = Fake(None)
     deliver(channel)
@@ -261,7 +273,7 @@ def test_dead_message_has_all_its_tries_again_when_it_is_requeued(row):
 def test_held_channel_lets_nothing_out_and_loses_nothing(row):
     channel_states.ensure()
     channel_states.set_held("EMAIL", True, by="olga")
-    assert "EMAIL" not in channel_states.open_channels(db_now())
+    assert claim_one(Fake()) is None
     channel_states.set_held("EMAIL", False, by="olga")
     assert deliver(Fake(None)).state == "SENT"
 

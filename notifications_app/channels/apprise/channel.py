@@ -25,7 +25,6 @@ class AppriseChannel(Channel):
     name = "APPRISE"
     option_names = frozenset({"ENABLED", "URL", "RATE_LIMIT"})
     batch_by_group: ClassVar[bool] = True
-    serves_own_hosts: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 
+IN_APP = "SYSTEM"
+
 
 class SystemChannel(Channel):
-    name = "SYSTEM"
+    name = IN_APP
     option_names = frozenset({"RATE_LIMIT"})
+    summarises: ClassVar[bool] = False
 
     def problem(self) -> str:
         return ""

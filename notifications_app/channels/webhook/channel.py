@@ -27,7 +27,6 @@ class WebhookChannel(Channel):
     name = "WEBHOOK"
     option_names = frozenset({"ENABLED", "URL", "SECRET", "RATE_LIMIT"})
     batch_by_group: ClassVar[bool] = True
-    serves_own_hosts: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)

@@ -1,0 +1,228 @@
+"""Whether claimed messages may go out, by what holds at this moment, and what they will say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from alerts_app.models import AlertOccurrence, AlertRecord
+from alerts_app.states import AlertState
+from notifications_app import conf, daily_counts, preferences, wording
+from notifications_app.channels.base import Channel, Message, Person
+from notifications_app.channels.system.channel import IN_APP
+from notifications_app.errors import MissingAddressError
+from notifications_app.models import AlertNotification, NotificationSettings
+from notifications_app.outbox import Verdict
+from notifications_app.states import NotificationKind, NotificationState, Reason
+from notifications_app.wording import Wording
+from scheduler_app.states import Severity
+
+Row = AlertNotification
+End = tuple[Row, Verdict]
+
+
+@dataclass(slots=True)
+class Judged:
+    """A claimed row that goes out as `message`, or does not, by `verdict`."""
+
+    row: Row
+    verdict: Verdict | None = None
+    message: Message | None = None
+    told_resolve: bool = False
+    told: list[tuple[Row, bool]] = field(default_factory=list)
+    """Rows that it carries and that the message tells of; and whether it says that they are over."""
+    aside: list[End] = field(default_factory=list)
+    """Rows that it carries and that the message leaves out."""
+
+
+def judge(channel: Channel, rows: Sequence[Row], now: datetime) -> list[Judged]:
+    """One judgement for each of `rows`, in a fixed number of queries."""
+    return _Court(channel, rows, now).judgements()
+
+
+class _Court:
+    """What is known of `rows`, of the rows that they carry, and of their people."""
+
+    def __init__(self, channel: Channel, rows: Sequence[Row], now: datetime) -> None:
+        self._channel, self._rows, self._now = channel, rows, now
+        self._carried = _carried_by(rows)
+        known = [*rows, *(row for carried in self._carried.values() for row in carried)]
+        self._alerts = _in_bulk(AlertRecord, (row.alert_id for row in known))
+        self._occurrences = _in_bulk(AlertOccurrence, (row.occurrence_id for row in known))
+        people = _in_bulk(get_user_model(), (row.recipient_id for row in rows))
+        self._wishes = preferences.of_all(list(people.values()))
+        self._wordings: dict[tuple[Any, ...], Wording] = {}
+
+    def judgements(self) -> list[Judged]:
+        return [self._judge(row) for row in self._rows]
+
+    def _judge(self, row: Row) -> Judged:
+        wishes = self._wishes.get(row.recipient_id)
+        if verdict := self._unwanted(row, wishes):
+            return self._whole(row, verdict)
+        assert wishes is not None
+        person = preferences.person_of(wishes)
+        try:
+            row.address = self._channel.address(person)
+        except MissingAddressError as error:
+            text = str(error)
+            return self._whole(row, _final(NotificationState.DEAD, Reason.NO_ADDRESS, text))
+        judged = Judged(row)
+        if row.kind == NotificationKind.SUMMARY:
+            self._judge_carried(judged, wishes)
+            if not judged.told:
+                nothing = _final(NotificationState.WITHDRAWN, Reason.NOTHING_LEFT)
+                return Judged(row, verdict=nothing, aside=judged.aside)
+        message = self._message(judged, person, wishes)
+        lane = self._channel.lane(row.address, message.topic)
+        if lane != row.lane:
+            row.lane = lane
+            moved = Verdict(state=NotificationState.PENDING, due_at=row.due_at)
+            return Judged(row, verdict=moved)
+        if refusal := daily_counts.reserve(self._channel, row.recipient_key, self._now):
+            return self._whole(row, _final(NotificationState.DEAD, Reason.DAILY_CAP, refusal))
+        judged.message = message
+        judged.told_resolve = self._is_over(row)
+        return judged
+
+    def _whole(self, row: Row, verdict: Verdict) -> Judged:
+        """`verdict` for the row and, when it is final, for all that it carries."""
+        judged = Judged(row, verdict=verdict)
+        if verdict.due_at is None:
+            judged.aside = [(one, verdict) for one in self._carried[row.pk]]
+        return judged
+
+    def _unwanted(self, row: Row, wishes: NotificationSettings | None) -> Verdict | None:
+        if wishes is None or not getattr(wishes.user, "is_active", True):
+            return _final(NotificationState.SUPPRESSED, Reason.PERSON_GONE)
+        if verdict := self._too_old(row):
+            return verdict
+        if row.kind == NotificationKind.TEST:
+            return None
+        fell_back = row.channel == IN_APP and row.reason == Reason.CHANNEL_OFF
+        if not fell_back and not preferences.wants(wishes, row.channel):
+            return _final(NotificationState.SUPPRESSED, Reason.SWITCHED_OFF)
+        if not fell_back and (verdict := self._too_mild(row, wishes)):
+            return verdict
+        if until := preferences.quiet_until(wishes, row.severity, self._now):
+            return Verdict(state=NotificationState.PENDING, reason=Reason.QUIET_HOURS, due_at=until)
+        return self._too_late(row)
+
+    def _too_old(self, row: Row) -> Verdict | None:
+        if row.expires_at > self._now:
+            return None
+        text = (
+            f"Not delivered until {row.expires_at:%Y-%m-%d %H:%M} UTC, then too old to be of use."
+        )
+        return _final(NotificationState.DEAD, Reason.EXPIRED, text)
+
+    def _too_mild(self, row: Row, wishes: NotificationSettings) -> Verdict | None:
+        if row.kind == NotificationKind.SUMMARY or preferences.is_severe_enough(
+            wishes, row.channel, row.severity
+        ):
+            return None
+        return _final(NotificationState.SUPPRESSED, Reason.BELOW_SEVERITY)
+
+    def _too_late(self, row: Row) -> Verdict | None:
+        """Into a summary: what waited behind a pause, and what is over when the quiet hours end."""
+        told_singly = row.severity == Severity.CRITICAL or row.tries > 0
+        was_carried = row.reason == Reason.IN_SUMMARY
+        can_be = self._channel.summarises and row.kind in SUMMARISED
+        if told_singly or was_carried or not can_be:
+            return None
+        waited = self._now - row.due_at > timedelta(seconds=conf.get().LATE_S)
+        slept = row.reason == Reason.QUIET_HOURS and self._is_over(row)
+        if not waited and not slept:
+            return None
+        return Verdict(
+            state=NotificationState.PENDING,
+            reason=Reason.IN_SUMMARY,
+            due_at=row.due_at,
+            is_late=True,
+        )
+
+    def _judge_carried(self, judged: Judged, wishes: NotificationSettings) -> None:
+        for row in self._carried[judged.row.pk]:
+            row.address = judged.row.address
+            if verdict := self._too_old(row) or self._too_mild(row, wishes):
+                judged.aside.append((row, verdict))
+            else:
+                judged.told.append((row, self._is_over(row)))
+
+    def _is_over(self, row: Row) -> bool:
+        fired = row.kind == NotificationKind.FIRE
+        return fired and self._alerts[row.alert_id].state == AlertState.RESOLVED
+
+    def _message(self, judged: Judged, person: Person, wishes: NotificationSettings) -> Message:
+        row = judged.row
+        told = [row for row, _over in judged.told] or [row]
+        subject = told[0] if len(told) == 1 else row
+        alert = self._alerts[subject.alert_id]
+        words = self._words(subject, told, person.language, wishes)
+        is_summary = subject.kind == NotificationKind.SUMMARY
+        return Message(
+            id=row.uuid.hex,
+            group=f"{row.occurrence_id}:{row.kind}",
+            thread=f"summary:{row.pk}" if is_summary else str(alert.pk),
+            kind=subject.kind.lower(),
+            severity=max((one.severity for one in told), key=Severity.values.index),
+            subject=words.subject,
+            text=words.text,
+            html=words.html,
+            link=words.link,
+            person=person,
+            happened_at=self._occurrences[subject.occurrence_id].happened_at,
+            label=words.label,
+            title=words.title,
+            body=words.body,
+            facts=words.facts,
+            category=alert.category,
+            owner=alert.owner,
+            labels=alert.labels,
+        )
+
+    def _words(
+        self, subject: Row, told: Sequence[Row], language: str, wishes: NotificationSettings
+    ) -> Wording:
+        """Worded once for all who read the same in one language and zone."""
+        zone = wishes.timezone or conf.site_time_zone()
+        if subject.kind == NotificationKind.SUMMARY:
+            facts = [(self._alerts[r.alert_id], self._occurrences[r.occurrence_id]) for r in told]
+            return wording.summarise(facts, language=language, zone=zone)
+        key = (subject.occurrence_id, subject.kind, language, zone)
+        if key not in self._wordings:
+            self._wordings[key] = wording.compose(
+                self._alerts[subject.alert_id],
+                self._occurrences[subject.occurrence_id],
+                subject.kind,
+                language=language,
+                zone=zone,
+            )
+        return self._wordings[key]
+
+
+SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
+
+
+def _carried_by(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    carriers = [row.pk for row in rows if row.kind == NotificationKind.SUMMARY]
+    if carriers:
+        due = Row.objects.filter(carried_by__among=carriers, state=NotificationState.PENDING)
+        for row in due.order_by("pk"):
+            found[row.carried_by_id or 0].append(row)
+    return found
+
+
+def _in_bulk(model: Any, ids: Iterable[Any]) -> dict[Any, Any]:
+    found: dict[Any, Any] = model.objects.in_bulk({pk for pk in ids if pk is not None})
+    return found
+
+
+def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:
+    return Verdict(state=state, reason=reason, error=error)

@@ -1,0 +1,163 @@
+"""Lanes: what waits in each, and what all workers keep to there (pauses, breaker, rate limit).
+
+A lane is one target of a channel: a robot, a host, or the channel's only gateway (""). Whatever happens in one lane
+holds up no other. The one writer of LaneState.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection
+
+from notifications_app import conf
+from notifications_app.models import AlertNotification, LaneState
+from notifications_app.rate_limits import RateLimit
+
+logger = logging.getLogger("NotificationDispatcher")
+
+FIRST_OPENING_S = 30.0
+LONGEST_OPENING_S = 600.0
+BREAKER = "breaker"
+
+
+class Lane(NamedTuple):
+    channel: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of one lane, priority and flow that wait; the first of them is due at `due_at`."""
+
+    lane: Lane
+    priority: int
+    flow: int
+    due_at: datetime
+
+
+def groups() -> list[Group]:
+    """All groups that have rows waiting, due or not, by one step of the index each (a loose index scan)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_groups_sql())
+        return [
+            Group(Lane(channel, lane), priority, flow, _aware(due_at))
+            for channel, lane, priority, flow, due_at in cursor.fetchall()
+        ]
+
+
+def _groups_sql() -> str:
+    """Begins at the first entry of the index, then jumps behind each group to the next one."""
+    key = ("channel", "lane", "priority", "flow")
+    columns = ", ".join((*key, "due_at"))
+    here, there = (", ".join(f"{name}{column}" for column in key) for name in ("", "g."))
+    first = f"""
+        SELECT {columns} FROM {AlertNotification._meta.db_table}
+        WHERE state IN ('PENDING', 'FAILED', 'UNKNOWN') AND held_by_id IS NULL
+          AND carried_by_id IS NULL AND lost_claims = 0"""  # noqa: S608 - names of our own
+    order = f"ORDER BY {columns}, id LIMIT 1"
+    step = f"{first} AND ({here}) > ({there}) {order}"
+    if connection.vendor == "postgresql":
+        steps = f"SELECT n.* FROM g, LATERAL ({step}) n"  # noqa: S608
+    else:  # SQLite has no LATERAL: one step for each column, and a row of NULLs at the end
+        picked = ", ".join(f"({step.replace(columns, column, 1)})" for column in (*key, "due_at"))
+        steps = f"SELECT {picked} FROM g WHERE channel IS NOT NULL"  # noqa: S608
+    return f"""
+        WITH RECURSIVE g({columns}) AS (SELECT * FROM ({first} {order}) f UNION ALL {steps})
+        SELECT {columns} FROM g WHERE channel IS NOT NULL"""  # noqa: S608
+
+
+def _aware(moment: datetime | str) -> datetime:
+    value = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def known() -> dict[Lane, LaneState]:
+    """The state of every lane that has one."""
+    return {Lane(row.channel, row.lane): row for row in LaneState.objects.all()}
+
+
+def pauses(now: datetime) -> Mapping[str, LaneState]:
+    """By channel the pause that lasts longest."""
+    rows = LaneState.objects.filter(paused_until__gt=now).order_by("paused_until")
+    return {row.channel: row for row in rows}
+
+
+def pause(lane: Lane, seconds: float, reason: str, now: datetime) -> None:
+    """Claim nothing from `lane` for a while, because its gateway asked so."""
+    until = now + timedelta(seconds=seconds)
+    facts = {"paused_until": until, "pause_reason": reason[:200]}
+    LaneState.objects.update_or_create(channel=lane.channel, lane=lane.name, defaults=facts)
+    extra = {"channel": lane.channel, "lane": lane.name, "seconds": seconds, "why": reason}
+    logger.warning("lane_paused", extra=extra)
+
+
+def resume(channel: str) -> int:
+    """An operator says that the gateway is well again; returns how many lanes were paused."""
+    paused = LaneState.objects.filter(channel=channel, paused_until__isnull=False)
+    return paused.update(paused_until=None, pause_reason="", failures_in_a_row=0, openings=0)
+
+
+def lock(lane: Lane) -> LaneState:
+    """The row of `lane`, held until the end of the caller's transaction; made where it is missing."""
+    own = LaneState.objects.select_for_update().filter(channel=lane.channel, lane=lane.name)
+    if (found := own.first()) is None:
+        LaneState.objects.bulk_create(
+            [LaneState(channel=lane.channel, lane=lane.name)], ignore_conflicts=True
+        )
+        found = own.get()
+    return found
+
+
+def turns(state: LaneState, limit: RateLimit | None, most: int, now: datetime) -> int:
+    """How many calls the lane allows now: none while it is paused, one while its breaker probes."""
+    if state.paused_until and state.paused_until > now:
+        return 0
+    if state.openings:
+        most = min(most, 1)
+    return min(most, limit.free(state.spent_until, now)) if limit else most
+
+
+def spend(state: LaneState, limit: RateLimit | None, calls: int, now: datetime) -> None:
+    """Book `calls` calls that are about to be made, in the transaction that claims their rows.
+
+    While a breaker's probe is on its way the lane stays closed.
+    """
+    if limit:
+        state.spent_until = limit.spend(state.spent_until, now, calls)
+    if state.openings:
+        state.paused_until = now + timedelta(seconds=conf.get().LEASE_S)
+    state.save(update_fields=["spent_until", "paused_until"])
+
+
+def note_alive(lane: Lane) -> None:
+    """The gateway answered: whatever the breaker has counted is void."""
+    LaneState.objects.filter(channel=lane.channel, lane=lane.name, failures_in_a_row__gt=0).update(
+        failures_in_a_row=0,
+        openings=0,
+        paused_until=None,
+        pause_reason="",
+    )
+
+
+def note_failures(lane: Lane, count: int, error: str, now: datetime) -> bool:
+    """The gateway failed `count` times in a row; whether that opened the breaker (again).
+
+    It opens after BREAKER_AFTER failures, for 30 s, then twice as long each time up to 10 minutes.
+    """
+    state = lock(lane)
+    state.failures_in_a_row += count
+    opens = state.openings > 0 or state.failures_in_a_row >= conf.get().BREAKER_AFTER
+    if opens:
+        seconds = min(FIRST_OPENING_S * 2**state.openings, LONGEST_OPENING_S)
+        state.openings += 1
+        state.paused_until = now + timedelta(seconds=seconds)
+        state.pause_reason = f"{BREAKER}: {error}"[:200]
+        extra = {"channel": lane.channel, "lane": lane.name, "seconds": seconds, "why": error}
+        logger.warning("breaker_opened", extra=extra)
+    state.save(update_fields=["failures_in_a_row", "openings", "paused_until", "pause_reason"])
+    return opens

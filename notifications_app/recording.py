@@ -1,0 +1,236 @@
+"""Writes what came of a group of messages: rows, attempts, lanes and figures in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from notifications_app import (
+    channel_alarms,
+    channel_states,
+    daily_counts,
+    fallback,
+    lanes,
+    outbox,
+    rollups,
+    summaries,
+)
+from notifications_app.channels.base import Channel, Outcome
+from notifications_app.errors import ConfigurationError, DeliveryError, ThrottledError
+from notifications_app.judgement import Judged
+from notifications_app.lanes import Lane
+from notifications_app.models import AlertNotification, DeliveryAttempt
+from notifications_app.outbox import Settlement, Verdict
+from notifications_app.states import AttemptOutcome, NotificationState, Reason
+from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, wait_of
+from scheduler_app import bulk
+from scheduler_app.clock import db_now
+from scheduler_app.texts import storable
+
+logger = logging.getLogger("NotificationDispatcher")
+
+ANSWER_LIMIT_BYTES = 2048
+ERROR_LIMIT_BYTES = 500
+GATHER_S = 10.0
+"""How long a summary of late messages takes more of them in."""
+UNREACHED = (
+    Reason.CHANNEL_OFF,
+    Reason.DAILY_CAP,
+    Reason.OUTCOME_UNKNOWN,
+    Reason.TRIES_USED_UP,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A claimed row, how it was judged, and what the gateway said to it where it was asked."""
+
+    channel: Channel
+    lane: Lane
+    token: str
+    is_probe: bool
+    judged: Judged
+    outcome: Outcome | None = None
+
+    @property
+    def error(self) -> DeliveryError | None:
+        return self.outcome.error if self.outcome else None
+
+
+def record(results: Sequence[Result]) -> None:
+    """Write `results` for the rows that are still leased to their tokens; late ones leave an attempt only."""
+    now = db_now()
+    late = [one.judged.row for one in results if one.judged.verdict and one.judged.verdict.is_late]
+    settlements = [_settlement(one, now) for one in results]
+    with transaction.atomic():
+        summaries.carry(late, now, wait_s=GATHER_S)
+        kept = outbox.settle(settlements, now)
+        asked = [
+            (one, s) for one, s in zip(results, settlements, strict=True) if _was_asked(one, s)
+        ]
+        attempts = [_attempt(one, s, now, one.judged.row.pk not in kept) for one, s in asked]
+        _insert(attempts)
+        mine = [
+            (one, s)
+            for one, s in zip(results, settlements, strict=True)
+            if one.judged.row.pk in kept
+        ]
+        _help_unreached(mine, now)
+        _note_lanes([one for one, _settlement in asked], now)
+        rollups.count_attempts(attempts)
+        rollups.count_latencies(
+            [
+                (one.judged.row.channel, one.judged.row.created_at)
+                for one, _ in asked
+                if not one.error and one.outcome
+            ],
+            now,
+        )
+    for (one, settlement), attempt in zip(asked, attempts, strict=True):
+        _log(one, settlement.verdict, attempt)
+
+
+def _settlement(one: Result, now: datetime) -> Settlement:
+    judged = one.judged
+    verdict = judged.verdict or verdict_on(
+        one.channel, one.error, tries=judged.row.tries, is_probe=one.is_probe, now=now
+    )
+    carried = list(judged.aside)
+    if judged.verdict is None:
+        verdict = _told(verdict, judged.told_resolve)
+        if verdict.due_at is None:
+            carried += [(row, _told(verdict, is_over)) for row, is_over in judged.told]
+    return Settlement(row=judged.row, token=one.token, verdict=verdict, carried=carried)
+
+
+def _told(verdict: Verdict, is_over: bool) -> Verdict:
+    if verdict.told_resolve == is_over:
+        return verdict
+    return Verdict(
+        state=verdict.state,
+        reason=verdict.reason,
+        error=verdict.error,
+        due_at=verdict.due_at,
+        burns_try=verdict.burns_try,
+        told_resolve=is_over,
+    )
+
+
+def _was_asked(one: Result, settlement: Settlement) -> bool:
+    """A channel that is off counts as a failure although no gateway was called."""
+    return one.outcome is not None or settlement.verdict.reason == Reason.CHANNEL_OFF
+
+
+def _attempt(one: Result, settlement: Settlement, now: datetime, was_late: bool) -> DeliveryAttempt:
+    row, outcome, error = one.judged.row, one.outcome, one.error
+    gateway_ms = outcome.gateway_ms if outcome else 0.0
+    answer = (error.answer if error else outcome.answer) if outcome else ""
+    return DeliveryAttempt(
+        notification_id=row.pk,
+        channel=row.channel,
+        number=row.tries + 1,
+        started_at=now - timedelta(milliseconds=gateway_ms),
+        gateway_ms=gateway_ms,
+        outcome=outcome_of(error) if outcome else AttemptOutcome.CONFIGURATION,
+        code=((error.code if error else outcome.code) if outcome else "")[:64],
+        error=storable(str(error or settlement.verdict.error), ANSWER_LIMIT_BYTES),
+        answer=storable(answer, ANSWER_LIMIT_BYTES),
+        worker=row.worker,
+        was_late=was_late,
+    )
+
+
+def _insert(attempts: Sequence[DeliveryAttempt]) -> None:
+    columns = (
+        "notification_id", "channel", "number", "started_at", "gateway_ms", "outcome", "code",
+        "error", "answer", "worker", "was_late",
+    )  # fmt: skip
+    rows = [{name: getattr(attempt, name) for name in columns} for attempt in attempts]
+    bulk.insert(DeliveryAttempt, rows)
+
+
+def _help_unreached(mine: Sequence[tuple[Result, Settlement]], now: datetime) -> None:
+    """Who could not be reached is told elsewhere; what was booked and not sent is given back."""
+    lost: dict[str, list[AlertNotification]] = defaultdict(list)
+    for one, settlement in mine:
+        dead = settlement.verdict.state == NotificationState.DEAD
+        if dead and (
+            settlement.verdict.reason in UNREACHED or isinstance(one.error, ConfigurationError)
+        ):
+            carried = [row for row, verdict in settlement.carried if verdict.state == "DEAD"]
+            lost[one.channel.name] += [settlement.row, *carried]
+        if one.error and outcome_of(one.error) != AttemptOutcome.UNKNOWN:
+            daily_counts.release(one.channel, settlement.row.recipient_key, now)
+        if settlement.verdict.reason == Reason.DAILY_CAP:
+            channel_alarms.cap_reached(one.channel.name, settlement.verdict.error, now)
+    for rows in lost.values():
+        fallback.fall_back(rows, now)
+
+
+def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
+    """What the answers say of each lane's gateway, and of the channel for its page and its alarm."""
+    by_lane: dict[Lane, list[Result]] = defaultdict(list)
+    by_channel: dict[str, list[Result]] = defaultdict(list)
+    for one in asked:
+        by_lane[one.lane].append(one)
+        if not isinstance(one.error, ThrottledError):
+            by_channel[one.channel.name].append(one)
+    for lane, results in sorted(by_lane.items()):
+        _note_lane(lane, results, now)
+    for name, results in sorted(by_channel.items()):
+        _note_channel(name, results, now)
+
+
+def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
+    throttled = [one.error for one in results if isinstance(one.error, ThrottledError)]
+    blamed = [one.error for one in results if blames_gateway(one.error)]
+    if throttled:
+        lanes.pause(lane, max(map(wait_of, throttled)), str(throttled[0]), now)
+    elif len(blamed) < len(results):
+        lanes.note_alive(lane)
+    elif lanes.note_failures(lane, len(_calls(results)), _words(blamed[-1]), now):
+        channel_alarms.breaker_opened(lane, _words(blamed[-1]), now)
+
+
+def _calls(results: Sequence[Result]) -> set[str]:
+    """Messages that shared a call failed once."""
+    return {one.token if one.channel.batch_by_group else one.judged.row.uuid.hex for one in results}
+
+
+def _note_channel(name: str, results: Sequence[Result], now: datetime) -> None:
+    errors = [_error_of(one) for one in results]
+    failures = [error for error in errors if error]
+    if len(failures) < len(errors):
+        channel_states.note_success(name, now)
+        channel_alarms.worked(name, now)
+    if failures:
+        in_a_row = channel_states.note_failures(name, len(failures), failures[-1], now)
+        channel_alarms.failed(name, in_a_row, failures[-1], now)
+
+
+def _error_of(one: Result) -> str:
+    if one.judged.verdict:
+        return one.judged.verdict.error
+    return _words(one.error) if one.error else ""
+
+
+def _words(error: DeliveryError | None) -> str:
+    return storable(str(error), ERROR_LIMIT_BYTES)
+
+
+def _log(one: Result, verdict: Verdict, attempt: DeliveryAttempt) -> None:
+    level = logging.INFO if verdict.state == NotificationState.SENT else logging.WARNING
+    extra = {
+        "notification": one.judged.row.pk,
+        "channel": one.judged.row.channel,
+        "outcome": attempt.outcome,
+        "state": verdict.state,
+        "error": attempt.error,
+        "gateway_ms": round(attempt.gateway_ms, 1),
+    }
+    logger.log(level, "notification_attempt", extra=extra)

@@ -1,0 +1,227 @@
+"""Claimed messages of one worker that wait for a thread, lane by lane, and how many may be on their way at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from notifications_app.lanes import Lane
+from notifications_app.models import AlertNotification
+from notifications_app.outbox import Claim
+
+INSTANT_S = 0.0002
+"""A gateway that takes less than this for a message waits for nothing: a thread of its own would not help."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A claim and what of it has not been taken yet. `safe_until_s`: until then (clock since boot) it may be sent."""
+
+    claim: Claim
+    rows: deque[AlertNotification]
+    safe_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Messages of one lane that one thread sends in a row, or that share one post."""
+
+    held: Held
+    rows: Sequence[AlertNotification]
+    is_post: bool
+
+    @property
+    def lane(self) -> Lane:
+        return self.held.claim.lane
+
+    @property
+    def weight(self) -> int:
+        """How many messages a kill could double."""
+        return 1 if self.is_post else len(self.rows)
+
+
+@dataclass(slots=True)
+class _LaneShelf:
+    held: list[Held] = field(default_factory=list)
+    message_s: float | None = None
+    """How long the gateway took for a message lately; None until the first is through."""
+    in_flight: int = 0
+
+
+class Shelf:
+    """At most `concurrency` messages are taken and not yet `done`, so a kill can double at most that many (P5).
+
+    A channel has at most half of them (and of the threads), a lane with a name a quarter, whether others need the rest
+    or not: who hangs holds up nobody. Of a channel in `one_at_a_time` a single message is on its way.
+    """
+
+    def __init__(
+        self,
+        concurrency: int,
+        threads: int,
+        *,
+        posts: frozenset[str],
+        one_at_a_time: frozenset[str],
+    ) -> None:
+        self._concurrency, self._threads = concurrency, threads
+        self._posts, self._one_at_a_time = posts, one_at_a_time
+        self._changed = threading.Condition()
+        self._lanes: dict[Lane, _LaneShelf] = {}
+        self._messages: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._alone = False
+        self._is_closed = False
+
+    @property
+    def in_flight(self) -> int:
+        return self._messages.total()
+
+    @property
+    def suspects(self) -> int:
+        return sum(held.claim.is_suspect for held in self.waiting())
+
+    def stock(self, lane: Lane) -> int:
+        """How many messages of `lane` (or posts) wait here."""
+        with self._changed:
+            shelf = self._lanes.get(lane)
+            held = shelf.held if shelf else []
+            return len(held) if lane.channel in self._posts else sum(len(one.rows) for one in held)
+
+    def best_priority(self, lane: Lane) -> int | None:
+        """The priority of the most urgent message that waits."""
+        with self._changed:
+            shelf = self._lanes.get(lane)
+            held = shelf.held if shelf else []
+            return min((one.claim.priority for one in held), default=None)
+
+    def is_idle(self) -> bool:
+        with self._changed:
+            return not self.in_flight and not any(one.held for one in self._lanes.values())
+
+    def wanted(self, lane: Lane, most: int) -> int:
+        """How many messages of `lane` to hold at most: about what it sends in a second."""
+        with self._changed:
+            shelf = self._lanes.get(lane)
+            room = self._room_of_lane(lane)
+            if shelf is None or shelf.message_s is None:
+                return min(room * 4, most)
+            return max(min(int(room / max(shelf.message_s, INSTANT_S)), most), room)
+
+    def is_low(self, lane: Lane, most: int) -> bool:
+        return self.stock(lane) <= self.wanted(lane, most) // 2
+
+    def put(self, claim: Claim, safe_until_s: float) -> None:
+        with self._changed:
+            shelf = self._lanes.setdefault(claim.lane, _LaneShelf())
+            shelf.held.append(Held(claim, deque(claim.rows), safe_until_s))
+            shelf.held.sort(key=lambda one: one.claim.priority)
+            self._changed.notify_all()
+
+    def take(self) -> Chunk | None:
+        """Wait for something that may be sent now, the most urgent first; None when the shelf is closed."""
+        with self._changed:
+            while not self._is_closed:
+                if chunk := self._next():
+                    return chunk
+                self._changed.wait()
+            return None
+
+    def _next(self) -> Chunk | None:
+        if self._alone or self.in_flight >= self._concurrency:
+            return None
+        ready = [(lane, shelf) for lane, shelf in self._lanes.items() if shelf.held]
+        # among equals the lane that has least on its way
+        ready.sort(key=lambda pair: (pair[1].held[0].claim.priority, pair[1].in_flight))
+        for lane, shelf in ready:
+            held = shelf.held[0]
+            if held.claim.is_alone and self.in_flight:
+                return None  # its turn comes when all others are through
+            room = min(
+                self._room_of_lane(lane) - shelf.in_flight,
+                self._most_of_channel(lane) - self._messages[lane.channel],
+                self._concurrency - self.in_flight,
+            )
+            if room > 0 and self._calls[lane.channel] < self._most_calls():
+                return self._cut(lane, shelf, held, room)
+        return None
+
+    def _cut(self, lane: Lane, shelf: _LaneShelf, held: Held, room: int) -> Chunk:
+        is_post = lane.channel in self._posts
+        most = len(held.rows) if is_post else min(room, self._chunk_size(shelf, lane))
+        rows = [held.rows.popleft() for _ in range(min(most, len(held.rows)))]
+        if not held.rows:
+            shelf.held.remove(held)
+        chunk = Chunk(held, rows, is_post)
+        shelf.in_flight += chunk.weight
+        self._messages[lane.channel] += chunk.weight
+        self._calls[lane.channel] += 1
+        self._alone = held.claim.is_alone
+        return chunk
+
+    def _chunk_size(self, shelf: _LaneShelf, lane: Lane) -> int:
+        if shelf.message_s is None:
+            return 1
+        if shelf.message_s < INSTANT_S:  # one chunk is sent while the other is stored
+            return max(self._room_of_lane(lane) // 2, 1)
+        return max(self._room_of_lane(lane) // self._most_calls(), 1)
+
+    def _most_calls(self) -> int:
+        """Threads that one channel may keep busy."""
+        return max(self._threads // 2, 1)
+
+    def _most_of_channel(self, lane: Lane) -> int:
+        if lane.channel in self._one_at_a_time:
+            return 1
+        return max(self._concurrency // 2, 1)
+
+    def _room_of_lane(self, lane: Lane) -> int:
+        most = self._most_of_channel(lane)
+        return max(most // 2, 1) if lane.name else most
+
+    def sent(self, chunk: Chunk, gateway_s: float) -> None:
+        """The thread is free again, after `gateway_s` seconds of the gateway; what it sent is not stored yet."""
+        took_s = gateway_s / chunk.weight
+        with self._changed:
+            shelf = self._lanes[chunk.lane]
+            before_s = shelf.message_s
+            shelf.message_s = took_s if before_s is None else 0.7 * before_s + 0.3 * took_s
+            self._calls[chunk.lane.channel] -= 1
+
+    def done(self, chunks: Sequence[Chunk]) -> None:
+        """The outcomes are stored (or will not be): others may go."""
+        with self._changed:
+            for chunk in chunks:
+                self._lanes[chunk.lane].in_flight -= chunk.weight
+                self._messages[chunk.lane.channel] -= chunk.weight
+                if chunk.held.claim.is_alone:
+                    self._alone = False
+            self._changed.notify_all()
+
+    def waiting(self) -> list[Held]:
+        """All claims of which something has not been taken."""
+        with self._changed:
+            return [held for shelf in self._lanes.values() for held in shelf.held]
+
+    def remove(self, held: Held) -> list[AlertNotification]:
+        """Take what is left of `held` off the shelf, to give it back."""
+        with self._changed:
+            shelf = self._lanes[held.claim.lane]
+            if held in shelf.held:
+                shelf.held.remove(held)
+            rows = list(held.rows)
+            held.rows.clear()
+            return rows
+
+    def forget_idle(self) -> None:
+        """Drop lanes that hold nothing: hosts come and go."""
+        with self._changed:
+            for lane in [lane for lane, s in self._lanes.items() if not s.held and not s.in_flight]:
+                if lane.name:
+                    del self._lanes[lane]
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()

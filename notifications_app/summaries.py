@@ -1,0 +1,118 @@
+"""Rows that carry others: one message in place of many.
+
+A carrier (kind SUMMARY) is an ordinary row that is claimed, judged and sent; the rows that it carries are claimed by
+nobody and share its end. A carrier takes rows in until it is claimed; then the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from notifications_app import conf
+from notifications_app.channels import registry
+from notifications_app.models import AlertNotification
+from notifications_app.rate_limits import RateLimit
+from notifications_app.states import (
+    DUE_STATES,
+    NotificationKind,
+    NotificationState,
+    Reason,
+)
+from scheduler_app.states import Severity
+
+Row = AlertNotification
+Key = tuple[str, str]
+"""Person and channel."""
+
+
+def key_of(row: Row) -> Key:
+    return row.recipient_key, row.channel
+
+
+def in_storm(rows: Sequence[Row], now: datetime) -> list[Row]:
+    """Those of the new `rows` that come on top of what their people may get singly (STORM). Critical ones never do."""
+    limit = RateLimit.parse(conf.get().STORM)
+    if limit is None:
+        return []
+    candidates = [
+        row
+        for row in rows
+        if row.severity != Severity.CRITICAL
+        and row.state == NotificationState.PENDING
+        and row.held_by_id is None
+        and registry.kind_of(row.channel).summarises
+    ]
+    lately = _counts({row.recipient_key for row in candidates}, now, limit.window_s)
+    return [row for row in candidates if lately.get(key_of(row), 0) >= limit.count]
+
+
+def _counts(people: set[str], now: datetime, window_s: float) -> dict[Key, int]:
+    if not people:
+        return {}
+    lately = Row.objects.exclude(channel="SYSTEM").filter(
+        recipient_key__among=sorted(people), created_at__gt=now - timedelta(seconds=window_s)
+    )
+    counted = lately.order_by().values_list("recipient_key", "channel").annotate(Count("pk"))
+    return {(person, channel): count for person, channel, count in counted}
+
+
+def carry(rows: Sequence[Row], now: datetime, *, wait_s: float) -> None:
+    """Give each of `rows` a carrier, a new one in `wait_s` seconds where none takes rows in.
+
+    In the caller's transaction. Sets `carried_by` and `reason`; saving the rows is the caller's. A row for which there
+    can be no carrier any more goes out singly.
+    """
+    by_key: dict[Key, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_key[key_of(row)].append(row)
+    open_carriers = {key_of(row): row for row in _open(sorted({key[0] for key in by_key}))}
+    made = [
+        _new(by_key[key][0], now, wait_s) for key in sorted(by_key.keys() - open_carriers.keys())
+    ]
+    made = [row for row in made if not _exists(row)]
+    Row.objects.bulk_create(made)
+    carriers = open_carriers | {key_of(row): row for row in made}
+    for key, mine in by_key.items():
+        for row in mine:
+            row.carried_by, row.reason = carriers.get(key), Reason.IN_SUMMARY
+
+
+def _open(people: Sequence[str]) -> list[Row]:
+    carriers = Row.objects.filter(
+        kind=NotificationKind.SUMMARY, state__in=DUE_STATES, recipient_key__in=people
+    )
+    return list(carriers.order_by("pk").select_for_update())
+
+
+def _new(first: Row, now: datetime, wait_s: float) -> Row:
+    return Row(
+        alert_id=first.alert_id,
+        occurrence_id=first.occurrence_id,
+        kind=NotificationKind.SUMMARY,
+        recipient_id=first.recipient_id,
+        recipient_key=first.recipient_key,
+        recipient_name=first.recipient_name,
+        channel=first.channel,
+        lane=first.lane,
+        severity=first.severity,
+        priority=first.priority,
+        flow=first.flow,
+        created_at=now,
+        due_at=now + timedelta(seconds=wait_s),
+        expires_at=now + timedelta(seconds=max(conf.get().EXPIRY_S.values())),
+    )
+
+
+def _exists(row: Row) -> bool:
+    """A summary that began with the same happening has gone out: the row goes singly."""
+    same = Row.objects.filter(
+        occurrence_id=row.occurrence_id,
+        kind=row.kind,
+        recipient_key=row.recipient_key,
+        channel=row.channel,
+    )
+    return same.exists()

@@ -1,0 +1,76 @@
+"""What an answer of a gateway means for the message."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from notifications_app.channels.base import Channel
+from notifications_app.errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentError,
+    ThrottledError,
+    UnknownOutcomeError,
+)
+from notifications_app.outbox import Verdict
+from notifications_app.retries import next_delay_s
+from notifications_app.states import AttemptOutcome, NotificationState, Reason
+
+THROTTLE_S = 60.0
+"""How long a gateway is left alone that asks for a pause and does not say how long."""
+
+OUTCOMES: tuple[tuple[type[DeliveryError], AttemptOutcome], ...] = (
+    (ThrottledError, AttemptOutcome.THROTTLED),
+    (ConfigurationError, AttemptOutcome.CONFIGURATION),
+    (PermanentError, AttemptOutcome.PERMANENT),
+    (UnknownOutcomeError, AttemptOutcome.UNKNOWN),
+    (DeliveryError, AttemptOutcome.TRANSIENT),
+)
+
+
+def outcome_of(error: DeliveryError | None) -> AttemptOutcome:
+    return next((o for kind, o in OUTCOMES if isinstance(error, kind)), AttemptOutcome.SENT)
+
+
+def blames_gateway(error: DeliveryError | None) -> bool:
+    """Whether the breaker counts it: the gateway did not do its work, whatever the message was."""
+    return outcome_of(error) in (AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN)
+
+
+def wait_of(error: ThrottledError) -> float:
+    """Seconds for which the gateway is left alone."""
+    return error.retry_after_s or THROTTLE_S
+
+
+def verdict_on(
+    channel: Channel, error: DeliveryError | None, *, tries: int, is_probe: bool, now: datetime
+) -> Verdict:
+    """The next state of a message that was tried `tries` times before. A probe's failure burns no try."""
+    if error is None:
+        return Verdict(state=NotificationState.SENT, burns_try=True)
+    text = str(error)
+    if isinstance(error, ThrottledError):
+        due_at = now + timedelta(seconds=wait_of(error))
+        return Verdict(
+            state=NotificationState.PENDING, reason=Reason.CHANNEL_PAUSED, error=text, due_at=due_at
+        )
+    if isinstance(error, PermanentError | ConfigurationError):
+        return _dead(Reason.REFUSED, text)
+    unknown = isinstance(error, UnknownOutcomeError)
+    if unknown and not channel.resends_unknown:
+        return _dead(Reason.OUTCOME_UNKNOWN, text)
+    # a probe is due as soon as its lane opens again, behind the others
+    delay_s = 0.0 if is_probe else next_delay_s(tries + 1, jitter=random.uniform(-1, 1))  # noqa: S311
+    if delay_s is None:
+        return _dead(Reason.TRIES_USED_UP, text)
+    return Verdict(
+        state=NotificationState.UNKNOWN if unknown else NotificationState.FAILED,
+        error=text,
+        due_at=now + timedelta(seconds=delay_s),
+        burns_try=not is_probe,
+    )
+
+
+def _dead(reason: Reason, error: str) -> Verdict:
+    return Verdict(state=NotificationState.DEAD, reason=reason, error=error, burns_try=True)
