@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from notifications_app.channel_declaration import declaration_of
 from notifications_app.channels import registry
+from notifications_app.channels.base import Channel
 from notifications_app.models import ChannelState
 
 logger = logging.getLogger(__name__)
@@ -57,12 +58,12 @@ def set_held(channel: str, held: bool, *, by: str) -> None:
     logger.warning("channel_held", extra={"channel": channel, "held": held, "by": by})
 
 
-def problem_of(state: ChannelState) -> str:
-    """Why nothing can be sent by this channel; "" when it is up."""
+def problem_of(state: ChannelState, channel: Channel | None = None) -> str:
+    """Why nothing can be sent by this channel (by default the registry's); "" when it is up."""
     if not state.enabled:
         text = _("%(channel)s is switched off in the job file or the admin.")
         return text % {"channel": state.channel}
-    return registry.shared(state.channel).problem()
+    return (channel or registry.shared(state.channel)).problem()
 
 
 def note_success(channel: str, now: datetime) -> None:

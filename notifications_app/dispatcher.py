@@ -53,7 +53,7 @@ class NotificationDispatcher:
         assert not connection.in_atomic_block
         channel = self._channels[lane.channel]
         state = channel_states.state_of(lane.channel)
-        if problem := channel_states.problem_of(state):
+        if problem := channel_states.problem_of(state, channel):
             judged = [Judged(row, verdict=_off(problem)) for row in rows]
         else:
             judged = judge(channel, rows, db_now())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from alerts_app.models import AlertOccurrence, AlertRecord
+from notifications_app.models import AlertNotification
+from notifications_app.models.notifications import PRIORITY
 from scheduler_app import callables, claims, conf, jobfile, mirror, nodes
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, Node, ScheduledJob, Timetable
@@ -78,3 +82,34 @@ def sync_allowed(monkeypatch: Any, *jobs: ScheduledJob) -> None:
     """Let the callables of `jobs` be called, as the job file that names them would."""
     names = frozenset((job.module, job.callable) for job in jobs)
     monkeypatch.setitem(callables._last_good, conf.get().JOB_FILE, names)
+
+
+def make_notification(channel: str, *, severity: str = "ERROR", **fields: Any) -> AlertNotification:
+    """A row of the outbox that is due, about an alert of its own, to a person of its own unless `fields` name one."""
+    now = db_now()
+    if "occurrence" not in fields:
+        alert = AlertRecord.objects.create(
+            fingerprint=uuid.uuid4().hex,
+            source="CODE",
+            severity=severity,
+            title="Disk full",
+            first_seen_at=now,
+            last_seen_at=now,
+        )
+        fields["occurrence"] = AlertOccurrence.objects.create(
+            alert=alert, kind="FIRE", happened_at=now
+        )
+    if "recipient" not in fields:
+        fields["recipient"] = make_user(f"person{get_user_model().objects.count()}")
+    fields.setdefault("recipient_key", f"user:{fields['recipient'].pk}")
+    return AlertNotification.objects.create(
+        alert=fields["occurrence"].alert,
+        kind=fields.pop("kind", "FIRE"),
+        channel=channel,
+        severity=severity,
+        priority=PRIORITY[severity],
+        created_at=fields.pop("created_at", now),
+        due_at=fields.pop("due_at", now),
+        expires_at=now + timedelta(days=2),
+        **fields,
+    )

@@ -10,11 +10,9 @@ from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
 from notifications_app import channel_states, outbox, preferences
-from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
-    MissingAddressError,
     PermanentError,
     ThrottledError,
     UnknownOutcomeError,
@@ -27,40 +25,11 @@ from notifications_app.models import (
     NotificationSettings,
 )
 from scheduler_app.clock import db_now
+from tests.channels import FakeChannel
 from tests.delivery import claim_one, dispatcher_of
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Fake(Channel):
-    """The company's border: answers what the test says."""
-
-    name = "EMAIL"
-    answers: list[DeliveryError | None]
-
-    def __init__(self, *answers: DeliveryError | None) -> None:
-        super().__init__({})
-        self.answers = list(answers)
-        self.sent: list[Message] = []
-
-    def problem(self) -> str:
-        return ""
-
-    def address(self, person: Person) -> str:
-        if not person.email:
-            raise MissingAddressError(f"no e-mail address set for {person.name}")
-        return person.email
-
-    def send(self, messages):
-        self.sent += messages
-        error = self.answers.pop(0) if self.answers else None
-        return [Outcome(message_id=message.id, error=error, gateway_ms=5.0) for message in messages]
-
-
-@pytest.fixture(autouse=True)
-def up(monkeypatch):
-    monkeypatch.setattr(channel_states, "problem_of", lambda state: "")
 
 
 @pytest.fixture
@@ -76,7 +45,7 @@ def row(olga):
     return AlertNotification.objects.get()
 
 
-def deliver(channel: Fake) -> AlertNotification:
+def deliver(channel: FakeChannel) -> AlertNotification:
     """One claim and delivery, as a worker does it."""
     claim = claim_one(channel)
     assert claim, "nothing is due"
@@ -89,7 +58,7 @@ def make_due() -> None:
 
 
 def test_accepted_message_is_sent_and_its_attempt_is_kept(row):
-    sent = deliver(Fake(None))
+    sent = deliver(FakeChannel(None))
     assert (sent.state, sent.address, sent.tries) == ("SENT", "olga@example.com", 1)
     attempt = DeliveryAttempt.objects.get()
     assert (attempt.outcome, attempt.gateway_ms) == ("SENT", 5.0)
@@ -97,7 +66,7 @@ def test_accepted_message_is_sent_and_its_attempt_is_kept(row):
 
 def test_transient_errors_are_tried_five_times_and_then_given_up(row, settings):
     settings.VIGIL_NOTIFICATIONS = settings.VIGIL_NOTIFICATIONS | {"BREAKER_AFTER": 99}
-    channel = Fake(*[DeliveryError("busy")] * 5)
+    channel = FakeChannel(*[DeliveryError("busy")] * 5)
     states = []
     for _ in range(5):
         make_due()
@@ -118,20 +87,20 @@ def test_transient_errors_are_tried_five_times_and_then_given_up(row, settings):
     ],
 )
 def test_errors_say_what_follows(row, error, state, reason, tries):
-    ended = deliver(Fake(error))
+    ended = deliver(FakeChannel(error))
     assert (ended.state, ended.reason, ended.tries) == (state, reason, tries)
     assert ended.error_message == str(error)
     assert (ended.finished_at is None) == (state != "DEAD")
 
 
 def test_paid_channel_never_sends_again_what_may_have_arrived(row):
-    channel = Fake(UnknownOutcomeError("no answer"))
+    channel = FakeChannel(UnknownOutcomeError("no answer"))
     channel.resends_unknown = False  # type: ignore[misc]
     assert deliver(channel).reason == "OUTCOME_UNKNOWN"
 
 
 def test_throttled_lane_pauses_as_long_as_it_was_asked(row):
-    channel = Fake(ThrottledError("slow down", retry_after_s=300))
+    channel = FakeChannel(ThrottledError("slow down", retry_after_s=300))
     deliver(channel)
     make_due()
     assert claim_one(channel) is None
@@ -140,7 +109,7 @@ def test_throttled_lane_pauses_as_long_as_it_was_asked(row):
 
 
 def test_broken_configuration_is_told_in_app(row):
-    deliver(Fake(ConfigurationError("key revoked")))
+    deliver(FakeChannel(ConfigurationError("key revoked")))
     in_app = AlertNotification.objects.get(channel="SYSTEM")
     assert (in_app.state, in_app.reason) == ("PENDING", "CHANNEL_OFF")
 
@@ -148,21 +117,21 @@ def test_broken_configuration_is_told_in_app(row):
 def test_missing_address_ends_at_once(row, olga):
     olga.email = ""
     olga.save()
-    ended = deliver(Fake())
+    ended = deliver(FakeChannel())
     assert (ended.state, ended.reason) == ("DEAD", "NO_ADDRESS")
     assert ended.error_message == "no e-mail address set for olga"
 
 
 def test_person_who_switched_off_meanwhile_is_not_bothered(row, olga):
     NotificationSettings.objects.update(email_enabled=False)
-    channel = Fake()
+    channel = FakeChannel()
     assert deliver(channel).state == "SUPPRESSED"
     assert channel.sent == []
 
 
 def test_person_who_left_is_not_written_to(row, olga):
     olga.delete()
-    channel = Fake()
+    channel = FakeChannel()
     assert (deliver(channel).reason, channel.sent) == ("PERSON_GONE", [])
 
 
@@ -173,7 +142,7 @@ def test_quiet_hours_set_meanwhile_are_obeyed(row):
         quiet_end=(here + timedelta(hours=1)).time(),
         timezone="UTC",
     )
-    waiting = deliver(Fake())
+    waiting = deliver(FakeChannel())
     assert (waiting.state, waiting.reason) == ("PENDING", "QUIET_HOURS")
     assert timedelta(minutes=58) < waiting.due_at - here < timedelta(minutes=62)
 
@@ -188,10 +157,10 @@ def test_firing_in_quiet_hours_is_due_at_their_end(olga):
     raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner="olga"))
     row = AlertNotification.objects.get()
     assert row.due_at == preferences.quiet_until(preferences.of(olga), "ERROR", here)
-    assert claim_one(Fake()) is None
+    assert claim_one(FakeChannel()) is None
 
 
-def lose(channel: Fake) -> None:
+def lose(channel: FakeChannel) -> None:
     """A worker dies with the message."""
     make_due()
     assert claim_one(channel)
@@ -200,7 +169,7 @@ def lose(channel: Fake) -> None:
 
 
 def test_message_is_quarantined_when_its_worker_died_of_it_alone_three_times(row):
-    channel = Fake()
+    channel = FakeChannel()
     for losses in range(1, 4):
         lose(channel)
         row.refresh_from_db()
@@ -216,7 +185,7 @@ def test_message_is_quarantined_when_its_worker_died_of_it_alone_three_times(row
 
 
 def test_worker_that_lost_its_lease_changes_nothing(row):
-    channel = Fake(DeliveryError("late"))
+    channel = FakeChannel(DeliveryError("late"))
     mine = claim_one(channel)
     assert mine
     AlertNotification.objects.update(lease_until=db_now() - timedelta(seconds=1))
@@ -231,7 +200,7 @@ def test_worker_that_lost_its_lease_changes_nothing(row):
 
 def test_expired_message_is_not_sent(row):
     AlertNotification.objects.update(expires_at=db_now() - timedelta(seconds=1))
-    channel = Fake()
+    channel = FakeChannel()
     assert (deliver(channel).reason, channel.sent) == ("EXPIRED", [])
 
 
@@ -239,10 +208,10 @@ def test_resolve_follows_its_firing_and_never_goes_before_it(row):
     resolve(AlertRecord.objects.get().pk, by="olga")
     held = AlertNotification.objects.get(kind="RESOLVE")
     assert held.held_by_id == row.pk
-    deliver(Fake(DeliveryError("busy")))
-    assert claim_one(Fake()) is None  # both wait for the retry
+    deliver(FakeChannel(DeliveryError("busy")))
+    assert claim_one(FakeChannel()) is None  # both wait for the retry
     make_due()
-    channel = Fake(None)
+    channel = FakeChannel(None)
     deliver(channel)
     assert channel.sent[0].subject.startswith("[RESOLVED]")  # fired and over, in one
     held.refresh_from_db()
@@ -251,13 +220,13 @@ def test_resolve_follows_its_firing_and_never_goes_before_it(row):
 
 def test_resolve_of_a_firing_that_never_arrived_is_withdrawn(row):
     resolve(AlertRecord.objects.get().pk, by="olga")
-    deliver(Fake(PermanentError("no such user")))
+    deliver(FakeChannel(PermanentError("no such user")))
     held = AlertNotification.objects.get(kind="RESOLVE")
     assert (held.state, held.reason) == ("WITHDRAWN", "FIRING_UNTOLD")
 
 
 def test_resolve_after_the_firing_was_sent_goes_out(row):
-    channel = Fake(None, None)
+    channel = FakeChannel(None, None)
     deliver(channel)
     resolve(AlertRecord.objects.get().pk, by="olga")
     deliver(channel)
@@ -265,24 +234,24 @@ def test_resolve_after_the_firing_was_sent_goes_out(row):
 
 
 def test_dead_message_has_all_its_tries_again_when_it_is_requeued(row):
-    deliver(Fake(PermanentError("no such user")))
+    deliver(FakeChannel(PermanentError("no such user")))
     assert outbox.requeue([row.pk], by="olga") == 1
-    assert deliver(Fake(None)).state == "SENT"
+    assert deliver(FakeChannel(None)).state == "SENT"
 
 
 def test_held_channel_lets_nothing_out_and_loses_nothing(row):
     channel_states.ensure()
     channel_states.set_held("EMAIL", True, by="olga")
-    assert claim_one(Fake()) is None
+    assert claim_one(FakeChannel()) is None
     channel_states.set_held("EMAIL", False, by="olga")
-    assert deliver(Fake(None)).state == "SENT"
+    assert deliver(FakeChannel(None)).state == "SENT"
 
 
 def test_no_transaction_is_open_while_a_gateway_is_called(row):
     from django.db import connection
 
     seen = []
-    channel = Fake(None)
+    channel = FakeChannel(None)
     real = channel.send
     channel.send = lambda messages: seen.append(connection.in_atomic_block) or real(messages)  # type: ignore[method-assign]
     deliver(channel)
@@ -290,6 +259,6 @@ def test_no_transaction_is_open_while_a_gateway_is_called(row):
 
 
 def test_failures_of_a_channel_are_noted_for_its_page(row):
-    deliver(Fake(PermanentError("no such user")))
+    deliver(FakeChannel(PermanentError("no such user")))
     state = ChannelState.objects.get(pk="EMAIL")
     assert (state.failures_in_a_row, state.last_error) == (1, "no such user")
