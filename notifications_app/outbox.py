@@ -300,7 +300,7 @@ def _settle_carried(carried: Sequence[tuple[AlertNotification, Verdict]], now: d
             {
                 "id": row.pk,
                 "state": verdict.state,
-                "reason": verdict.reason,
+                "reason": verdict.reason or Reason.IN_SUMMARY,
                 "error_message": verdict.error,
                 "due_at": verdict.due_at or row.due_at,
                 "finished_at": now if verdict.due_at is None else None,
