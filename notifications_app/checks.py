@@ -12,10 +12,12 @@ from notifications_app.channels import registry
 from notifications_app.channels.addresses import networks
 from notifications_app.channels.base import RATE_LIMIT
 from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
+from scheduler_app.errors import CeleryAppError
+from scheduler_app.executors.doorbell import celery_app
 from scheduler_app.states import Severity
 
 NAME = "VIGIL_NOTIFICATIONS"
-QUEUES = ("auto", "redis", "database")
+QUEUES = ("auto", "redis", "celery", "database")
 
 
 @register(TAG)
@@ -26,6 +28,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += _channel_faults(raw)
     faults += wrong_kinds(NAME, raw, conf.NotificationsConf, "vigil_notifications.E002")
     faults += _queue_faults(raw.get("QUEUE", "auto"))
+    faults += _limit_faults(raw)
     faults += _severity_faults(raw)
     faults += _network_faults(raw.get("PRIVATE_NETWORKS", ()))
     return faults
@@ -74,6 +77,16 @@ def _channel_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
             yield Error(f"{name} is not a dict.", hint=hint, id="vigil_notifications.E002")
 
 
+def _limit_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    storm = raw.get("STORM", "")
+    if isinstance(storm, str) and storm and not RATE_LIMIT.fullmatch(storm):
+        text, hint = (
+            f"{NAME}['STORM'] is {storm!r}.",
+            "Write it as in 10/minute; empty: no summaries.",
+        )
+        yield Error(text, hint=hint, id="vigil_notifications.E002")
+
+
 def _network_faults(texts: Any) -> Iterator[CheckMessage]:
     for text in texts if isinstance(texts, list | tuple) else ():
         try:
@@ -91,12 +104,20 @@ def _queue_faults(queue: Any) -> Iterator[CheckMessage]:
     if queue == "redis" and not conf.queue_cache():
         text = f"{NAME}['QUEUE'] is 'redis' and no Redis is configured."
         yield Error(text, hint="Set REDIS_URL, or NOTIFICATION_QUEUE to auto.", id=code)
+    if queue == "celery":
+        yield from _celery_faults(code)
     if not isinstance(queue, str) or queue in QUEUES:
         return
     text = f"{NAME}['QUEUE'] is {queue!r}, which is no queue."
-    if queue == "celery":
-        text = f"{NAME}['QUEUE'] is 'celery', which this version does not have."
     yield Error(text, hint=f"Set NOTIFICATION_QUEUE to one of {', '.join(QUEUES)}.", id=code)
+
+
+def _celery_faults(code: str) -> Iterator[CheckMessage]:
+    try:
+        celery_app()
+    except CeleryAppError as error:
+        text = f"{NAME}['QUEUE'] is 'celery' and there is no Celery app: {error}"
+        yield Error(text, hint="Set CELERY_BROKER_URL, or NOTIFICATION_QUEUE to auto.", id=code)
 
 
 def _severity_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,9 +25,9 @@ def send_alert_notifications(
     """
     alerts, created = _fan_out_all(alert_batch or conf.get().ALERT_BATCH)
     queued = sweep_notifications()["queued"]
-    if queues.mode() == "redis":
-        return {"alerts": alerts, "created": created, "mode": "redis", "queued": queued}
-    sent = _deliver_all(notification_batch or conf.get().NOTIFICATION_BATCH)
+    if (mode := queues.mode()) != "database":
+        return {"alerts": alerts, "created": created, "mode": mode, "queued": queued}
+    sent = deliver_due(notification_batch or conf.get().NOTIFICATION_BATCH)
     return {"alerts": alerts, "created": created, "mode": "sync", **sent}
 
 
@@ -52,29 +53,37 @@ def _fan_out_all(batch: int) -> tuple[int, int]:
     return alerts, created
 
 
-def _deliver_all(batch: int) -> dict[str, int]:
-    """Deliver here what is due, lane by lane, until nothing is left or the time is over."""
+def deliver_due(
+    batch: int | None = None, *, on_found: Callable[[], object] = bool
+) -> dict[str, int]:
+    """Deliver here what is due, lane by lane, until nothing is left or the time (SYNC_BUDGET_S) is over.
+
+    `on_found` is called for each claim: others may come and help.
+    """
     deadline_s = time.monotonic() + conf.get().SYNC_BUDGET_S
-    handled = 0
+    handled, found = 0, True
     with dispatching() as dispatcher:
-        while time.monotonic() < deadline_s and (claims := _claims(dispatcher, batch)):
-            for claim in claims:
+        while found and time.monotonic() < deadline_s:
+            found = False
+            for claim in _claims(dispatcher, batch or conf.get().NOTIFICATION_BATCH):
+                on_found()
+                found = True
                 handled += _deliver(dispatcher, claim, deadline_s)
             _progress(f"{handled} handled")
     return {"handled": handled, "left": outbox.due(db_now()).count()}
 
 
-def _claims(dispatcher: NotificationDispatcher, batch: int) -> list[Claim]:
-    """One claim of each lane that is open, and one message of those that were lost with a worker."""
+def _claims(dispatcher: NotificationDispatcher, batch: int) -> Iterator[Claim]:
+    """A claim of each lane that is open, when its turn comes, then a message that was lost with a worker."""
     board = Board.read(db_now(), partial(dispatcher.claimant, worker=None))
-    found = [
-        outbox.claim(groups, batch, board.channels[lane.channel], is_watched=board.is_watched(lane))
-        for lane, groups in board.open_lanes().items()
-    ]
+    for lane, groups in board.open_lanes().items():
+        by = board.channels[lane.channel]
+        if claim := outbox.claim(groups, batch, by, is_watched=board.is_watched(lane)):
+            yield claim
     suspected = outbox.suspect_lanes(board.now)
     lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
-    found.append(outbox.claim_suspect(lanes))
-    return [claim for claim in found if claim]
+    if claim := outbox.claim_suspect(lanes):
+        yield claim
 
 
 def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float) -> int:

@@ -1,12 +1,13 @@
-"""The doorbell: a Redis list that says "there is work", or nothing at all.
+"""The doorbell: a Redis list or a Celery queue that says "there is work", or nothing at all.
 
-The work itself stands in the database. The list may be emptied, full of rubbish or out of reach at any moment: workers
+The work itself stands in the database. The bell may be emptied, full of rubbish or out of reach at any moment: workers
 poll as well, and `refill` makes it show the backlog again.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,9 @@ from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
 from notifications_app import conf
+from scheduler_app.errors import BrokerError, CeleryAppError
+from scheduler_app.executors.doorbell import Line, celery_app
+from scheduler_app.masking import mask
 
 logger = logging.getLogger(__name__)
 
@@ -24,15 +28,40 @@ RETRY_S = 5.0
 _down_since_s: list[float] = []
 
 
+TASK = "notifications_app.deliver"
+CELERY_QUEUE = "notifications"
+"""Celery workers that deliver listen to it: `celery -A project worker -Q notifications`."""
+
+_lines = threading.local()
+
+
 def mode() -> str:
-    """ "redis" while a Redis carries the bell, else "database"."""
+    """ "celery" by setting; "redis" while a Redis carries the bell; else "database"."""
+    if conf.get().QUEUE == "celery":
+        return "celery"
     return "redis" if length() is not None else "database"
 
 
 def ring(ids: Sequence[int]) -> None:
-    """Put one id into the list for each row that became due."""
-    if ids:
+    """Say that these rows became due."""
+    if ids and conf.get().QUEUE == "celery":
+        ring_for_one_more()
+    elif ids:
         _try(lambda redis: _push(redis, ids))
+
+
+def ring_for_one_more() -> None:
+    """See that a message lies in the Celery queue. A broker that is away is left alone for a few seconds."""
+    if _is_left_alone():
+        return
+    try:
+        if not hasattr(_lines, "line"):
+            _lines.line = Line(celery_app(), TASK)
+        _lines.line.top_up(CELERY_QUEUE, 1)
+    except (BrokerError, CeleryAppError) as error:
+        _note_down("broker_unreachable", mask(str(error)))
+    else:
+        _note_back("broker_back")
 
 
 def wait(timeout_s: float) -> bool:
@@ -57,7 +86,10 @@ def length() -> int | None:
 
 
 def refill(ids: Sequence[int]) -> bool:
-    """Make the list hold exactly `ids`; False without Redis."""
+    """Make the bell say exactly `ids`; False without one."""
+    if conf.get().QUEUE == "celery":
+        ring(ids)
+        return True
     return _try(lambda redis: _replace(redis, ids)) is not None
 
 
@@ -82,18 +114,28 @@ def _replace(redis: Any, ids: Sequence[int]) -> bool:
 def _try(call: Any) -> Any:
     """The answer of Redis, or None. After a failure Redis is left alone for a few seconds."""
     alias = conf.queue_cache()
-    if conf.get().QUEUE == "database" or not alias:
-        return None
-    if _down_since_s and time.monotonic() - _down_since_s[0] < RETRY_S:
+    if conf.get().QUEUE in ("database", "celery") or not alias or _is_left_alone():
         return None
     try:
         answer = call(get_redis_connection(alias))
     except RedisError as error:
-        if not _down_since_s:
-            logger.warning("redis_unreachable", extra={"error": str(error)})
-        _down_since_s[:] = [time.monotonic()]
+        _note_down("redis_unreachable", str(error))
         return None
-    if _down_since_s:
-        logger.info("redis_is_back")
-        _down_since_s.clear()
+    _note_back("redis_is_back")
     return answer
+
+
+def _is_left_alone() -> bool:
+    return bool(_down_since_s) and time.monotonic() - _down_since_s[0] < RETRY_S
+
+
+def _note_down(event: str, error: str) -> None:
+    if not _down_since_s:
+        logger.warning(event, extra={"error": error})
+    _down_since_s[:] = [time.monotonic()]
+
+
+def _note_back(event: str) -> None:
+    if _down_since_s:
+        logger.info(event)
+        _down_since_s.clear()

@@ -1,6 +1,6 @@
 """The site's Celery app, for workers that execute jobs: `celery -A project worker -Q default,heavy`.
 
-Used only with SCHEDULER_EXECUTOR=celery; nothing else imports it.
+Used only with SCHEDULER_EXECUTOR=celery and NOTIFICATION_QUEUE=celery (`-Q notifications`); nothing else imports it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 if not settings.CELERY_BROKER_URL:
     raise ImproperlyConfigured("CELERY_BROKER_URL is not set, nor is REDIS_URL.")
 
-app = Celery("vigil", broker=settings.CELERY_BROKER_URL, include=["scheduler_app.tasks"])
+app = Celery(
+    "vigil",
+    broker=settings.CELERY_BROKER_URL,
+    include=["scheduler_app.tasks", "notifications_app.tasks"],
+)
 app.conf.update(
     task_default_queue="default",
     task_ignore_result=True,

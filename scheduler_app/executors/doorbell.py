@@ -43,8 +43,8 @@ def celery_app() -> Any:
 class Line:
     """The connection to the broker: opened when it is needed, closed when anything is wrong with it."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, app: Any, task: str = TASK) -> None:
+        self._app, self._task = app, task
         self._connection: Any = None
         self._producer: Any = None
 
@@ -59,7 +59,7 @@ class Line:
             missing = max(wanted - int(declared.message_count), 0)
             for _ in range(missing):
                 self._app.send_task(
-                    TASK, queue=queue, producer=self._producer, retry=False, delivery_mode=1
+                    self._task, queue=queue, producer=self._producer, retry=False, delivery_mode=1
                 )
         except Exception as error:  # each transport has its own exceptions; all mean the same here
             self.close()

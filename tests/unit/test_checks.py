@@ -50,7 +50,7 @@ FAULTS = [
         "20/minute",
     ),
     ("VIGIL_NOTIFICATIONS", {"APPRISE": ["x"]}, "vigil_notifications.E002", "The default is {}"),
-    ("VIGIL_NOTIFICATIONS", {"QUEUE": "celery"}, "vigil_notifications.E002", "auto, redis"),
+    ("VIGIL_NOTIFICATIONS", {"QUEUE": "kafka"}, "vigil_notifications.E002", "auto, redis"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "kafka"}, "vigil_notifications.E002", "auto, redis"),
     ("VIGIL_NOTIFICATIONS", {"QUEUE": "redis"}, "vigil_notifications.E002", "Set REDIS_URL"),
     ("VIGIL_NOTIFICATIONS", {"EMAIL": "on"}, "vigil_notifications.E002", "The default is {}"),

@@ -30,6 +30,7 @@ class SmsChannel(Channel):
         {"ENABLED", "GATEWAY", *NEEDED, "ENDPOINT", "TEMPLATE_PARAMS", "HTTP", *CAPS, "RATE_LIMIT"}
     )
     resends_unknown: ClassVar[bool] = False
+    one_at_a_time: ClassVar[bool] = True
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)

@@ -18,7 +18,10 @@ class Command(VigilCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--concurrency", type=int, default=4, help="messages in flight (default 4)"
+            "--concurrency",
+            type=int,
+            default=8,
+            help="messages in flight, half of them by one channel at most (default 8)",
         )
         parser.add_argument("--once", action="store_true", help="deliver one batch, then end")
         parser.add_argument("--drain", action="store_true", help="end when nothing is due any more")
