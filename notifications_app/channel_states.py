@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from notifications_app.channel_declaration import declaration_of
@@ -66,16 +65,22 @@ def problem_of(state: ChannelState, channel: Channel | None = None) -> str:
     return (channel or registry.shared(state.channel)).problem()
 
 
-def note_success(channel: str, now: datetime) -> None:
-    """Written once a second at most: every worker comes by here with every group of messages."""
-    fresh = Q(failures_in_a_row=0, last_success_at__gt=now - timedelta(seconds=1))
-    ChannelState.objects.filter(pk=channel).exclude(fresh).update(
-        last_success_at=now, failures_in_a_row=0
-    )
+_fresh_until: dict[str, datetime] = {}
+"""Channels whose success this process has written within the last second."""
+
+
+def note_success(channel: str, now: datetime) -> bool:
+    """Write that the channel delivers, once a second at most: every group of messages comes by here."""
+    if _fresh_until.get(channel, now) > now:
+        return False
+    _fresh_until[channel] = now + timedelta(seconds=1)
+    ChannelState.objects.filter(pk=channel).update(last_success_at=now, failures_in_a_row=0)
+    return True
 
 
 def note_failures(channel: str, count: int, error: str, now: datetime) -> int:
     """Book `count` failures without a success; returns how many there are in a row now."""
+    _fresh_until.pop(channel, None)
     state = ChannelState.objects.select_for_update().get(pk=channel)
     state.failures_in_a_row += count
     state.last_failure_at, state.last_error = now, error

@@ -13,7 +13,6 @@ from notifications_app import channel_states, conf, outbox
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel
 from notifications_app.judgement import Judged, judge
-from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.outbox import Claim, Claimant, Verdict
 from notifications_app.rate_limits import RateLimit
@@ -46,13 +45,11 @@ class NotificationDispatcher:
         limit = RateLimit.parse(state.rate_limit or channel.rate_limit)
         return Claimant(worker, channel.batch_by_group, limit)
 
-    def send(
-        self, lane: Lane, rows: Sequence[AlertNotification], token: str, *, is_probe: bool = False
-    ) -> list[Result]:
-        """Judge `rows` (claimed under `token`), hand over what may go out, and return what came of each."""
+    def send(self, claim: Claim, rows: Sequence[AlertNotification]) -> list[Result]:
+        """Judge `rows` of `claim`, hand over what may go out, and return what came of each."""
         assert not connection.in_atomic_block
-        channel = self._channels[lane.channel]
-        state = channel_states.state_of(lane.channel)
+        channel = self._channels[claim.lane.channel]
+        state = channel_states.state_of(channel.name)
         if problem := channel_states.problem_of(state, channel):
             judged = [Judged(row, verdict=_off(problem)) for row in rows]
         else:
@@ -63,9 +60,7 @@ class NotificationDispatcher:
         return [
             Result(
                 channel=channel,
-                lane=lane,
-                token=token,
-                is_probe=is_probe,
+                claim=claim,
                 judged=one,
                 outcome=by_id[one.message.id] if one.message else None,
             )
@@ -74,7 +69,7 @@ class NotificationDispatcher:
 
     def deliver(self, claim: Claim) -> None:
         """Send all of `claim` and write what came of it."""
-        record_surely(self.send(claim.lane, claim.rows, claim.token, is_probe=claim.is_probe))
+        record_surely(self.send(claim, claim.rows))
 
     def close(self) -> None:
         for channel in self._channels.values():
@@ -93,7 +88,7 @@ def dispatching() -> Iterator[NotificationDispatcher]:
 def record_surely(results: Sequence[Result]) -> None:
     """Write `results`, also when the database is away for a while: nothing is sent twice for that."""
     give_up_s = time.monotonic() + conf.get().LEASE_S / 2
-    tokens = {result.token for result in results}
+    tokens = {result.claim.token for result in results}
     is_clear = True
     while True:
         try:

@@ -93,7 +93,7 @@ def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float
     handled = 0
     while rows and time.monotonic() < deadline_s:
         part, rows = rows[:at_once], rows[at_once:]
-        record_surely(dispatcher.send(claim.lane, part, claim.token, is_probe=claim.is_probe))
+        record_surely(dispatcher.send(claim, part))
         handled += len(part)
     outbox.give_back(rows, claim.token)
     return handled

@@ -58,6 +58,8 @@ class Claim:
     token: str
     is_probe: bool = False
     """The breaker's question whether the gateway is well again."""
+    is_watched: bool = False
+    """Others may have said something about the lane."""
     is_suspect: bool = False
     """A claim of this row was lost: it is alone in this one."""
     is_alone: bool = False
@@ -116,6 +118,7 @@ def claim(
         rows=_load(dict(found)),
         token=token,
         is_probe=probe,
+        is_watched=is_watched,
     )
 
 
@@ -186,6 +189,7 @@ def claim_suspect(claimants: Mapping[Lane, Claimant]) -> Claim | None:
         rows=_load({row.pk: row.state}),
         token=token,
         is_probe=bool(state.openings),
+        is_watched=True,
         is_suspect=True,
         is_alone=row.lost_claims > 1,
     )

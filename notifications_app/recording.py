@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -25,7 +26,7 @@ from notifications_app.errors import ConfigurationError, DeliveryError, Throttle
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, DeliveryAttempt
-from notifications_app.outbox import Settlement, Verdict
+from notifications_app.outbox import Claim, Settlement, Verdict
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
 from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, wait_of
 from scheduler_app import bulk
@@ -51,9 +52,7 @@ class Result:
     """A claimed row, how it was judged, and what the gateway said to it where it was asked."""
 
     channel: Channel
-    lane: Lane
-    token: str
-    is_probe: bool
+    claim: Claim
     judged: Judged
     outcome: Outcome | None = None
 
@@ -66,46 +65,40 @@ def record(results: Sequence[Result]) -> None:
     """Write `results` for the rows that are still leased to their tokens; late ones leave an attempt only."""
     now = db_now()
     late = [one.judged.row for one in results if one.judged.verdict and one.judged.verdict.is_late]
-    settlements = [_settlement(one, now) for one in results]
+    ended = [(one, _settlement(one, now)) for one in results]
+    asked = [pair for pair in ended if _was_asked(*pair)]
     with transaction.atomic():
         summaries.carry(late, now, wait_s=GATHER_S)
-        kept = outbox.settle(settlements, now)
-        asked = [
-            (one, s) for one, s in zip(results, settlements, strict=True) if _was_asked(one, s)
-        ]
-        attempts = [_attempt(one, s, now, one.judged.row.pk not in kept) for one, s in asked]
-        _insert(attempts)
-        mine = [
-            (one, s)
-            for one, s in zip(results, settlements, strict=True)
-            if one.judged.row.pk in kept
-        ]
-        _help_unreached(mine, now)
+        kept = outbox.settle([settlement for _one, settlement in ended], now)
+        attempts = [_attempt(*pair, now, pair[0].judged.row.pk not in kept) for pair in asked]
+        bulk.insert(DeliveryAttempt, attempts)
+        _help_unreached([pair for pair in ended if pair[0].judged.row.pk in kept], now)
         _note_lanes([one for one, _settlement in asked], now)
-        rollups.count_attempts(attempts)
-        rollups.count_latencies(
-            [
-                (one.judged.row.channel, one.judged.row.created_at)
-                for one, _ in asked
-                if not one.error and one.outcome
-            ],
-            now,
-        )
+        rollups.count(attempts, _births(asked), now)
     for (one, settlement), attempt in zip(asked, attempts, strict=True):
         _log(one, settlement.verdict, attempt)
+
+
+def _births(asked: Sequence[tuple[Result, Settlement]]) -> list[tuple[str, datetime]]:
+    """Channel and birth of every message that its gateway accepted."""
+    return [
+        (one.channel.name, one.judged.row.created_at)
+        for one, _settlement in asked
+        if one.outcome and not one.outcome.error
+    ]
 
 
 def _settlement(one: Result, now: datetime) -> Settlement:
     judged = one.judged
     verdict = judged.verdict or verdict_on(
-        one.channel, one.error, tries=judged.row.tries, is_probe=one.is_probe, now=now
+        one.channel, one.error, tries=judged.row.tries, is_probe=one.claim.is_probe, now=now
     )
     carried = list(judged.aside)
     if judged.verdict is None:
         verdict = _told(verdict, judged.told_resolve)
         if verdict.due_at is None:
             carried += [(row, _told(verdict, is_over)) for row, is_over in judged.told]
-    return Settlement(row=judged.row, token=one.token, verdict=verdict, carried=carried)
+    return Settlement(row=judged.row, token=one.claim.token, verdict=verdict, carried=carried)
 
 
 def _told(verdict: Verdict, is_over: bool) -> Verdict:
@@ -126,32 +119,24 @@ def _was_asked(one: Result, settlement: Settlement) -> bool:
     return one.outcome is not None or settlement.verdict.reason == Reason.CHANNEL_OFF
 
 
-def _attempt(one: Result, settlement: Settlement, now: datetime, was_late: bool) -> DeliveryAttempt:
+def _attempt(one: Result, settlement: Settlement, now: datetime, was_late: bool) -> dict[str, Any]:
+    """The columns of a DeliveryAttempt."""
     row, outcome, error = one.judged.row, one.outcome, one.error
     gateway_ms = outcome.gateway_ms if outcome else 0.0
     answer = (error.answer if error else outcome.answer) if outcome else ""
-    return DeliveryAttempt(
-        notification_id=row.pk,
-        channel=row.channel,
-        number=row.tries + 1,
-        started_at=now - timedelta(milliseconds=gateway_ms),
-        gateway_ms=gateway_ms,
-        outcome=outcome_of(error) if outcome else AttemptOutcome.CONFIGURATION,
-        code=((error.code if error else outcome.code) if outcome else "")[:64],
-        error=storable(str(error or settlement.verdict.error), ANSWER_LIMIT_BYTES),
-        answer=storable(answer, ANSWER_LIMIT_BYTES),
-        worker=row.worker,
-        was_late=was_late,
-    )
-
-
-def _insert(attempts: Sequence[DeliveryAttempt]) -> None:
-    columns = (
-        "notification_id", "channel", "number", "started_at", "gateway_ms", "outcome", "code",
-        "error", "answer", "worker", "was_late",
-    )  # fmt: skip
-    rows = [{name: getattr(attempt, name) for name in columns} for attempt in attempts]
-    bulk.insert(DeliveryAttempt, rows)
+    return {
+        "notification_id": row.pk,
+        "channel": row.channel,
+        "number": row.tries + 1,
+        "started_at": now - timedelta(milliseconds=gateway_ms),
+        "gateway_ms": gateway_ms,
+        "outcome": outcome_of(error) if outcome else AttemptOutcome.CONFIGURATION,
+        "code": ((error.code if error else outcome.code) if outcome else "")[:64],
+        "error": storable(str(error or settlement.verdict.error), ANSWER_LIMIT_BYTES),
+        "answer": storable(answer, ANSWER_LIMIT_BYTES),
+        "worker": row.worker,
+        "was_late": was_late,
+    }
 
 
 def _help_unreached(mine: Sequence[tuple[Result, Settlement]], now: datetime) -> None:
@@ -177,7 +162,7 @@ def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
     by_lane: dict[Lane, list[Result]] = defaultdict(list)
     by_channel: dict[str, list[Result]] = defaultdict(list)
     for one in asked:
-        by_lane[one.lane].append(one)
+        by_lane[one.claim.lane].append(one)
         if not isinstance(one.error, ThrottledError):
             by_channel[one.channel.name].append(one)
     for lane, results in sorted(by_lane.items()):
@@ -192,21 +177,24 @@ def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
     if throttled:
         lanes.pause(lane, max(map(wait_of, throttled)), str(throttled[0]), now)
     elif len(blamed) < len(results):
-        lanes.note_alive(lane)
+        if any(one.claim.is_watched for one in results):
+            lanes.note_alive(lane)
     elif lanes.note_failures(lane, len(_calls(results)), _words(blamed[-1]), now):
         channel_alarms.breaker_opened(lane, _words(blamed[-1]), now)
 
 
 def _calls(results: Sequence[Result]) -> set[str]:
     """Messages that shared a call failed once."""
-    return {one.token if one.channel.batch_by_group else one.judged.row.uuid.hex for one in results}
+    return {
+        one.claim.token if one.channel.batch_by_group else one.judged.row.uuid.hex
+        for one in results
+    }
 
 
 def _note_channel(name: str, results: Sequence[Result], now: datetime) -> None:
     errors = [_error_of(one) for one in results]
     failures = [error for error in errors if error]
-    if len(failures) < len(errors):
-        channel_states.note_success(name, now)
+    if len(failures) < len(errors) and channel_states.note_success(name, now):
         channel_alarms.worked(name, now)
     if failures:
         in_a_row = channel_states.note_failures(name, len(failures), failures[-1], now)
@@ -223,14 +211,14 @@ def _words(error: DeliveryError | None) -> str:
     return storable(str(error), ERROR_LIMIT_BYTES)
 
 
-def _log(one: Result, verdict: Verdict, attempt: DeliveryAttempt) -> None:
+def _log(one: Result, verdict: Verdict, attempt: Mapping[str, Any]) -> None:
     level = logging.INFO if verdict.state == NotificationState.SENT else logging.WARNING
     extra = {
         "notification": one.judged.row.pk,
         "channel": one.judged.row.channel,
-        "outcome": attempt.outcome,
+        "outcome": attempt["outcome"],
         "state": verdict.state,
-        "error": attempt.error,
-        "gateway_ms": round(attempt.gateway_ms, 1),
+        "error": attempt["error"],
+        "gateway_ms": round(attempt["gateway_ms"], 1),
     }
     logger.log(level, "notification_attempt", extra=extra)

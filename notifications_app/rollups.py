@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from notifications_app.models import ChannelTally, DeliveryAttempt, GatewayTally
+from notifications_app.models import ChannelTally, GatewayTally
 from scheduler_app import bulk
 from scheduler_app.histogram import bucket_of
 from scheduler_app.models.tallies import ALL_TIME
@@ -15,15 +16,25 @@ from scheduler_app.rollups import hour_of
 Cells = dict[tuple[str, str, datetime, int], list[float]]
 
 
-def count_attempts(attempts: Sequence[DeliveryAttempt]) -> None:
-    """Book attempts that were just written; calls of a gateway count in its histogram as well."""
+def count(
+    attempts: Sequence[Mapping[str, Any]],
+    births: Sequence[tuple[str, datetime]] = (),
+    accepted_at: datetime | None = None,
+) -> None:
+    """Book attempts (columns of DeliveryAttempt) that were just written, and how long messages took until they were
+    accepted: `births` has channel and birth of each. Calls of a gateway count in its histogram as well.
+    """
     counts: Counter[tuple[datetime, str, str]] = Counter()
     cells: Cells = defaultdict(lambda: [0, 0.0])
     for attempt in attempts:
-        for hour in (ALL_TIME, hour_of(attempt.started_at)):
-            counts[hour, attempt.channel, attempt.outcome] += 1
-        if attempt.gateway_ms:
-            _count(cells, attempt.channel, "gateway", attempt.gateway_ms, attempt.started_at)
+        for hour in (ALL_TIME, hour_of(attempt["started_at"])):
+            counts[hour, attempt["channel"], attempt["outcome"]] += 1
+        if value_ms := attempt["gateway_ms"]:
+            _count(cells, attempt["channel"], "gateway", value_ms, attempt["started_at"])
+    for channel, created_at in births:
+        assert accepted_at is not None
+        elapsed_ms = max((accepted_at - created_at).total_seconds() * 1000, 0.0)
+        _count(cells, channel, "latency", elapsed_ms, accepted_at)
     bulk.add_to(
         ChannelTally,
         [
@@ -33,15 +44,6 @@ def count_attempts(attempts: Sequence[DeliveryAttempt]) -> None:
         keys=("hour", "channel", "outcome"),
         sums=("total",),
     )
-    _add(cells)
-
-
-def count_latencies(births: Iterable[tuple[str, datetime]], accepted_at: datetime) -> None:
-    """Book how long messages (channel, birth) took until the gateway accepted them."""
-    cells: Cells = defaultdict(lambda: [0, 0.0])
-    for channel, created_at in births:
-        elapsed_ms = max((accepted_at - created_at).total_seconds() * 1000, 0.0)
-        _count(cells, channel, "latency", elapsed_ms, accepted_at)
     _add(cells)
 
 

@@ -117,13 +117,14 @@ class Shelf:
             shelf = self._lanes.setdefault(claim.lane, _LaneShelf())
             shelf.held.append(Held(claim, deque(claim.rows), safe_until_s))
             shelf.held.sort(key=lambda one: one.claim.priority)
-            self._changed.notify_all()
+            self._changed.notify()
 
     def take(self) -> Chunk | None:
         """Wait for something that may be sent now, the most urgent first; None when the shelf is closed."""
         with self._changed:
             while not self._is_closed:
                 if chunk := self._next():
+                    self._changed.notify()  # one after the other: most of them would find nothing
                     return chunk
                 self._changed.wait()
             return None
@@ -188,6 +189,7 @@ class Shelf:
             before_s = shelf.message_s
             shelf.message_s = took_s if before_s is None else 0.7 * before_s + 0.3 * took_s
             self._calls[chunk.lane.channel] -= 1
+            self._changed.notify()
 
     def done(self, chunks: Sequence[Chunk]) -> None:
         """The outcomes are stored (or will not be): others may go."""
@@ -197,7 +199,7 @@ class Shelf:
                 self._messages[chunk.lane.channel] -= chunk.weight
                 if chunk.held.claim.is_alone:
                     self._alone = False
-            self._changed.notify_all()
+            self._changed.notify()
 
     def waiting(self) -> list[Held]:
         """All claims of which something has not been taken."""

@@ -229,7 +229,7 @@ class Worker:
         if chunk.held.safe_until_s < since_boot_s():
             outbox.give_back(chunk.rows, claim.token)
             return []
-        return self._dispatcher.send(claim.lane, chunk.rows, claim.token, is_probe=claim.is_probe)
+        return self._dispatcher.send(claim, chunk.rows)
 
     def _lose(self, chunk: Chunk, error: Exception) -> None:
         try:
@@ -295,7 +295,7 @@ def gateway_s(results: Sequence[Result]) -> float:
     """How long the gateway took for all of them; messages that shared a call count it once."""
     calls = {
         (
-            one.token if one.channel.batch_by_group else one.outcome.message_id
+            one.claim.token if one.channel.batch_by_group else one.outcome.message_id
         ): one.outcome.gateway_ms
         for one in results
         if one.outcome

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
+from notifications_app import rollups
 from notifications_app.channels import registry
 from notifications_app.models import DeliveryAttempt, LaneState
-from notifications_app.rollups import count_attempts
 from notifications_app.states import AttemptOutcome
 from scheduler_app import exposition, ledger, metrics, recent
 from scheduler_app.assignments import RunResult
@@ -93,7 +93,7 @@ def count_attempt(outcome: AttemptOutcome, channel: str = "EMAIL", gateway_ms: f
     attempt = DeliveryAttempt(
         channel=channel, outcome=outcome, gateway_ms=gateway_ms, started_at=db_now()
     )
-    count_attempts([attempt])
+    rollups.count([vars(attempt)])
 
 
 # the snapshot

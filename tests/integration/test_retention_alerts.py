@@ -8,8 +8,8 @@ import pytest
 from alerts_app import lifecycle
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertOccurrence, AlertRecord
+from notifications_app import rollups
 from notifications_app.models import AlertNotification, ChannelTally, DeliveryAttempt
-from notifications_app.rollups import count_attempts
 from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState
 from scheduler_app import metrics, recount, retention
 from scheduler_app.clock import db_now
@@ -55,7 +55,7 @@ def told(alert: AlertRecord, days: float, state: str = NotificationState.SENT, *
         attempt = DeliveryAttempt.objects.create(
             notification=row, channel="EMAIL", number=1, started_at=moment, outcome=outcome
         )
-        count_attempts([attempt])
+        rollups.count([vars(attempt)])
     return row
 
 
