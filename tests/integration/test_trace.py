@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
@@ -179,6 +180,6 @@ def test_lane_that_a_breaker_closed_is_seen_in_the_trace():
     make_user("olga")
     row = make_row()
     channel_states.ensure()
-    for _ in range(3):
-        lanes.note_failures(Lane("EMAIL"), 1, "no answer", db_now())
+    with transaction.atomic():
+        lanes.note_failures(Lane("EMAIL"), 3, "no answer", db_now())
     assert any("breaker: no answer" in text for text in story(row).next)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
 
 from notifications_app import preferences
 from notifications_app.models import AlertNotification
@@ -101,10 +102,14 @@ def test_message_in_the_inbox_arrives(delivered):
 def command(settings, capsys):
     """`command(CHANNEL, *arguments)` with a worker beside it: its exit code, stdout and what it said."""
 
+    def work(worker):
+        worker.run()
+        connections.close_all()
+
     def run(channel, *arguments, **options):
         settings.VIGIL_NOTIFICATIONS = {"QUEUE": "database", channel: {"ENABLED": True, **options}}
         worker = Worker(concurrency=1)
-        thread = threading.Thread(target=worker.run)
+        thread = threading.Thread(target=work, args=(worker,))
         thread.start()
         code = 0
         try:
