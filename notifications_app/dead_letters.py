@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -189,3 +190,11 @@ def requeue(rows: Rows, *, by: str) -> Iterator[int]:
             return
         yield outbox.requeue(ids, by=by)
         at = ids[-1]
+
+
+BATCHES_A_REQUEST = 20
+
+
+def requeue_some(rows: Rows, *, by: str) -> int:
+    """`requeue` as far as a web request may take, about 10,000 rows; returns how many came back."""
+    return sum(islice(requeue(rows, by=by), BATCHES_A_REQUEST))

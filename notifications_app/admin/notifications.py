@@ -61,9 +61,12 @@ def _requeue_all(
     rows = AlertNotification.objects.filter(pk__in=queryset.order_by().values("pk"))
     dead = rows.filter(state=NotificationState.DEAD)
     if CONFIRMED in request.POST:
-        count = sum(dead_letters.requeue(dead, by=request.user.get_username()))
+        count = dead_letters.requeue_some(dead, by=request.user.get_username())
         text = ngettext("%d notification is due again.", "%d notifications are due again.", count)
         model_admin.message_user(request, text % count, messages.SUCCESS)
+        if dead.exists():
+            more = _("More are left: do it again, or use manage.py notifications requeue.")
+            model_admin.message_user(request, more, messages.WARNING)
         return None
     preview = dead_letters.preview(dead, db_now())
     context = {

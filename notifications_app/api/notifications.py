@@ -193,12 +193,15 @@ class RequeueMany(Endpoint):
         "notifications", "notifications_requeue_many", body=RequeueInput, answer=RequeueShape
     )
     def post(self, request: Request) -> Response:
-        """Give all DEAD notifications that are meant another life; with `dry_run` only say how many."""
+        """Give all DEAD notifications that are meant another life; with `dry_run` only say how many.
+
+        About 10,000 at a time: while `requeued` is less than `total` call it again.
+        """
         values = read(RequeueInput, request.data)
         is_dry, _is_all = values.pop("dry_run"), values.pop("all")
         rows = dead_letters.dead(DeadFilter(**values))
         facts = dead_letters.preview(rows, db_now()).facts()
-        done = 0 if is_dry else sum(dead_letters.requeue(rows, by=caller(request)))
+        done = 0 if is_dry else dead_letters.requeue_some(rows, by=caller(request))
         return Response(RequeueShape({**facts, "requeued": done}).data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from notifications_app import dead_letters
 from notifications_app.models import AlertNotification
 from tests.factories import make_user
 from tests.integration.test_dead_letters import make_dead
@@ -41,6 +42,15 @@ def test_then_those_of_the_filter_are_due_again(act, said, rows):
     confirmed = {**ACROSS, "_confirmed": "1"}
     page = act(f"{LIST}?reason__exact=REFUSED", "requeue", [rows[0].pk], **confirmed)
     assert said(page) == ["2 notifications are due again."]
+    assert states() == ["PENDING", "PENDING", "DEAD"]
+
+
+def test_request_takes_so_many_and_says_that_more_are_left(act, said, rows, monkeypatch):
+    monkeypatch.setattr(dead_letters, "BATCH", 1)
+    monkeypatch.setattr(dead_letters, "BATCHES_A_REQUEST", 2)
+    page = act(LIST, "requeue", [rows[0].pk], **ACROSS, _confirmed="1")
+    assert said(page)[0] == "2 notifications are due again."
+    assert said(page)[1].startswith("More are left")
     assert states() == ["PENDING", "PENDING", "DEAD"]
 
 
