@@ -45,6 +45,12 @@ def judge(channel: Channel, rows: Sequence[Row], now: datetime) -> list[Judged]:
     return _Court(channel, rows, now).judgements()
 
 
+def foresee(channel: Channel, rows: Sequence[Row], now: datetime) -> list[Verdict | None]:
+    """What would become of `rows` now without a message being written; None: they would go out. Books nothing."""
+    court = _Court(channel, rows, now)
+    return [court.refusal(row) for row in rows]
+
+
 class _Court:
     """What is known of `rows`, of the rows that they carry, and of their people."""
 
@@ -62,16 +68,10 @@ class _Court:
         return [self._judge(row) for row in self._rows]
 
     def _judge(self, row: Row) -> Judged:
-        wishes = self._wishes.get(row.recipient_id)
-        if verdict := self._unwanted(row, wishes):
+        if verdict := self.refusal(row):
             return self._whole(row, verdict)
-        assert wishes is not None
+        wishes = self._wishes[row.recipient_id]
         person = preferences.person_of(wishes)
-        try:
-            row.address = self._channel.address(person)
-        except MissingAddressError as error:
-            text = str(error)
-            return self._whole(row, _final(NotificationState.DEAD, Reason.NO_ADDRESS, text))
         judged = Judged(row)
         if row.kind == NotificationKind.SUMMARY:
             self._judge_carried(judged, wishes)
@@ -89,6 +89,18 @@ class _Court:
         judged.message = message
         judged.told_resolve = self._is_over(row)
         return judged
+
+    def refusal(self, row: Row) -> Verdict | None:
+        """Why `row` does not go out now, whatever it says; None when it does, and then it has its address."""
+        wishes = self._wishes.get(row.recipient_id)
+        if verdict := self._unwanted(row, wishes):
+            return verdict
+        assert wishes is not None
+        try:
+            row.address = self._channel.address(preferences.person_of(wishes))
+        except MissingAddressError as error:
+            return _final(NotificationState.DEAD, Reason.NO_ADDRESS, str(error))
+        return None
 
     def _whole(self, row: Row, verdict: Verdict) -> Judged:
         """`verdict` for the row and, when it is final, for all that it carries."""

@@ -21,6 +21,30 @@ def resolve(owner: str) -> list[Any]:
     return _people(_names(owner)) or _people(conf.get().DEFAULT_RECIPIENTS)
 
 
+def why(owner: str, user: Any) -> str:
+    """By which name `owner` means `user` now, "" when it does not."""
+    own = _names(owner)
+    is_default = not _people(own)
+    for name in conf.get().DEFAULT_RECIPIENTS if is_default else own:
+        if _users_called(name).filter(pk=user.pk).exists():
+            facts = {"name": name, "owner": owner, "how": _how(name, user)}
+            if is_default:
+                text = _(
+                    "The owner “%(owner)s” is nobody; DEFAULT_RECIPIENTS has %(how)s “%(name)s”."
+                )
+            else:
+                text = _("The owner “%(owner)s” has %(how)s “%(name)s”.")
+            return text % facts
+    return ""
+
+
+def _how(name: str, user: Any) -> str:
+    if name == user.get_username():
+        return _("the user")
+    is_address = name == getattr(user, user.get_email_field_name(), None)
+    return _("the address") if is_address else _("the group")
+
+
 def problem_of(owner: str) -> str:
     """Why nobody would be told by this name, "" when somebody would."""
     for name in _names(owner):

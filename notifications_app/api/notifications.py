@@ -13,11 +13,13 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifications_app import outbox
+from notifications_app import dead_letters, outbox
 from notifications_app.audience import visible_to
 from notifications_app.channels import registry
+from notifications_app.dead_letters import DeadFilter
 from notifications_app.models import AlertNotification
 from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
+from notifications_app.trace import RELATED, StepKind, trace
 from scheduler_app.api.authentication import StaffOnly
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.errors import ConflictError
@@ -25,6 +27,7 @@ from scheduler_app.api.inputs import Input, read
 from scheduler_app.api.outputs import Masked, word
 from scheduler_app.api.paging import GREATEST_ID, Page, PageQuery, page_of
 from scheduler_app.api.schema import operation
+from scheduler_app.clock import db_now
 from scheduler_app.states import Severity
 
 ATTEMPTS = 100
@@ -80,6 +83,70 @@ class NotificationDetailShape(NotificationShape):
         return AttemptShape(latest, many=True).data
 
 
+class StepShape(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    kind = word(StepKind)
+    text = serializers.CharField(help_text="In the language of the request.")
+    facts = serializers.DictField()
+
+
+class TraceShape(serializers.Serializer[Any]):
+    notification_id = serializers.IntegerField(source="row.pk")
+    state = word(NotificationState, source="row.state")
+    reason = word(Reason, source="row.reason")
+    steps = StepShape(many=True)
+    next_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it may go out, as far as that is known."
+    )
+    next = serializers.ListField(
+        child=serializers.CharField(), help_text="What happens next, and why not sooner."
+    )
+
+
+class RequeueInput(Input):
+    """Which of those that are DEAD: all that is said has to hold. `all` is for saying nothing else."""
+
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=GREATEST_ID),
+        required=False,
+        allow_empty=False,
+        max_length=10_000,
+    )
+    channel = serializers.ChoiceField(registry.names(), required=False)
+    reason = serializers.ChoiceField([one for one in Reason.choices if one[0]], required=False)
+    since = serializers.DateTimeField(required=False, help_text="Given up since then.")
+    person = serializers.CharField(
+        required=False, max_length=150, help_text="User name or address."
+    )
+    alert = serializers.IntegerField(required=False, min_value=1, max_value=GREATEST_ID)
+    all = serializers.BooleanField(default=False)
+    dry_run = serializers.BooleanField(default=False, help_text="Count, change nothing.")
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if not values["all"] and not values.keys() - {"all", "dry_run"}:
+            raise serializers.ValidationError(_("Say which: a filter, ids, or all."))
+        return values
+
+
+class CountShape(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    reason = word(Reason)
+    count = serializers.IntegerField()
+
+
+class RequeueShape(serializers.Serializer[Any]):
+    """What was chosen, and what becomes of it now as things stand; by reason what does not go out."""
+
+    total = serializers.IntegerField()
+    chosen = CountShape(many=True)
+    sent = serializers.IntegerField(help_text="Would go out now.")
+    sent_resolved = serializers.IntegerField(help_text="Of them: what they tell of is over.")
+    suppressed = serializers.DictField(child=serializers.IntegerField())
+    given_up_again = serializers.DictField(child=serializers.IntegerField())
+    waiting = serializers.DictField(child=serializers.IntegerField())
+    requeued = serializers.IntegerField()
+
+
 class NotificationPage(Page):
     results = NotificationShape(many=True)
 
@@ -106,6 +173,36 @@ class Notification(Endpoint):
     def get(self, request: Request, notification_id: str) -> Response:
         """One notification with its latest 100 attempts."""
         return Response(NotificationDetailShape(_notification(request, notification_id)).data)
+
+
+class NotificationTrace(Endpoint):
+    permission_classes = (IsAuthenticated,)
+
+    @operation("notifications", "notifications_trace", answer=TraceShape)
+    def get(self, request: Request, notification_id: str) -> Response:
+        """One notification from its alert to the gateway's answer, and what happens next."""
+        rows = visible_to(request.user).select_related(*RELATED)
+        row = get_object_or_404(rows, pk=int(notification_id))
+        return Response(TraceShape(trace(row, db_now())).data)
+
+
+class RequeueMany(Endpoint):
+    permission_classes = (StaffOnly,)
+
+    @operation(
+        "notifications", "notifications_requeue_many", body=RequeueInput, answer=RequeueShape
+    )
+    def post(self, request: Request) -> Response:
+        """Give all DEAD notifications that are meant another life; with `dry_run` only say how many.
+
+        About 10,000 at a time: while `requeued` is less than `total` call it again.
+        """
+        values = read(RequeueInput, request.data)
+        is_dry, _is_all = values.pop("dry_run"), values.pop("all")
+        rows = dead_letters.dead(DeadFilter(**values))
+        facts = dead_letters.preview(rows, db_now()).facts()
+        done = 0 if is_dry else dead_letters.requeue_some(rows, by=caller(request))
+        return Response(RequeueShape({**facts, "requeued": done}).data)
 
 
 class Requeue(Endpoint):

@@ -15,6 +15,8 @@ app_name = "vigil_notifications_api"
 urlpatterns: list[URLPattern | URLResolver] = [
     route("notifications", notifications.Notifications, "notifications"),
     route(NOTIFICATION, notifications.Notification, "notification"),
+    route(f"{NOTIFICATION}/trace", notifications.NotificationTrace, "trace"),
+    route("notifications/requeue", notifications.RequeueMany, "requeue-many"),
     route(f"{NOTIFICATION}/requeue", notifications.Requeue, "requeue"),
     route("notifications/settings", settings.Settings, "settings"),
     route("notifications/inbox", inbox.Inbox, "inbox"),

@@ -12,11 +12,11 @@ from notifications_app.audience import visible_to
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.states import NotificationState
+from notifications_app.trace import RELATED, trace
+from scheduler_app.clock import db_now
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.people import is_staff
-
-ATTEMPTS = 100
 
 
 @page
@@ -45,9 +45,9 @@ def notification_list(request: HttpRequest) -> HttpResponse:
 
 @page
 def notification_detail(request: HttpRequest, notification_id: int) -> HttpResponse:
-    rows = visible_to(request.user).select_related("alert", "held_by")
+    rows = visible_to(request.user).select_related(*RELATED)
     row = get_object_or_404(rows, pk=notification_id)
-    context = {"notification": row, "attempts": row.attempts.order_by("-pk")[:ATTEMPTS]}
+    context = {"notification": row, "trace": trace(row, db_now())}
     return render(request, "notifications_app/notification.html", context)
 
 

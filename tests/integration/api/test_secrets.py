@@ -65,6 +65,7 @@ def test_no_answer_holds_a_secret(staff, boss):
         "scheduler/nodes", "alerts", f"alerts/{alert.pk}", "notifications",
         f"notifications/{row.pk}", "notifications/inbox", "notifications/channels",
         "notifications/settings", "scheduler/verify", "scheduler/metrics",
+        f"notifications/{row.pk}/trace",
     ):  # fmt: skip
         text = staff.get(f"/api/v1/{address}").content.decode()
         assert not [secret for secret in SECRETS if secret in text], address

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.core.management import call_command
+from django.db import connections
 
 from notifications_app import preferences
 from notifications_app.models import AlertNotification
 from notifications_app.test_messages import send_test
 from notifications_app.worker import Worker
 from tests.factories import make_user
-from tests.gateways import WechatWork
+from tests.gateways import Reply, WechatWork
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +85,68 @@ def test_person_without_a_webhook_is_told_what_is_missing(delivered):
     row = delivered("WEBHOOK", SECRET=SECRET)
     assert (row.state, row.reason) == ("DEAD", "NO_ADDRESS")
     assert row.error_message == "no webhook URL set for olga"
+
+
+def test_mail_arrives(sink, delivered):
+    options = {"SMTP_SERVER": sink.host, "SMTP_PORT": sink.port, "FROM": "vigil@example.com"}
+    row = delivered("EMAIL", **options)
+    assert (row.state, row.address, row.error_message) == ("SENT", "olga@example.com", "")
+    assert len(sink.mails) == 1
+
+
+def test_message_in_the_inbox_arrives(delivered):
+    assert delivered("SYSTEM").state == "SENT"
+
+
+@pytest.fixture
+def command(settings, capsys):
+    """`command(CHANNEL, *arguments)` with a worker beside it: its exit code, stdout and what it said."""
+
+    def work(worker):
+        worker.run()
+        connections.close_all()
+
+    def run(channel, *arguments, **options):
+        settings.VIGIL_NOTIFICATIONS = {"QUEUE": "database", channel: {"ENABLED": True, **options}}
+        worker = Worker(concurrency=1)
+        thread = threading.Thread(target=work, args=(worker,))
+        thread.start()
+        code = 0
+        try:
+            call_command("send_test", "--channel", channel, "--to", "olga", *arguments)
+        except SystemExit as end:
+            code = end.code
+        finally:
+            worker.stop()
+            thread.join()
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "state"),
+    [
+        ({"errcode": 0, "errmsg": "ok, thanks"}, 0, "SENT"),
+        ({"errcode": 93000, "errmsg": "invalid webhook url"}, 1, "DEAD"),
+    ],
+)
+def test_command_waits_and_prints_what_the_gateway_answered(
+    olga, gateway, command, body, code, state
+):
+    gateway.reply = Reply(body)
+    found = command("WECHAT", "--wait", WEBHOOK_URL=gateway.robot)
+    assert found[0] == code
+    assert state in found[1]
+    assert body["errmsg"] in found[1]
+
+
+def test_command_need_not_wait(olga, capsys):
+    call_command("send_test", "--channel", "SYSTEM", "--to", "olga", "--wait", "0")
+    row = AlertNotification.objects.get()
+    assert row.state == "PENDING"
+    assert f"Notification {row.pk} to olga is queued." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("channel", ["WECHAT_APP", "WEBHOOK"])

@@ -43,6 +43,20 @@ def test_a_notification_shows_what_the_gateway_answered(as_olga, dead):
     assert "Send it again" not in html
 
 
+def test_a_notification_tells_its_story_and_what_is_next(as_staff, dead):
+    html = as_staff.get(f"/notifications/{dead.pk}/").content.decode()
+    assert "From the alert to the answer" in html
+    assert "The owner “olga” has the user “olga”." in html
+    assert f"manage.py notifications requeue {dead.pk}" in html
+
+
+def test_a_notification_tells_its_story_in_chinese(as_olga, dead):
+    html = as_olga.get(f"/notifications/{dead.pk}/", headers={"accept-language": "zh-hans"})
+    text = html.content.decode()
+    assert "从告警到网关回复" in text
+    assert "负责人“olga”" in text
+
+
 def test_notifications_are_filtered(as_staff, dead, olga, staff):
     notify(fire("other"), staff)
 
