@@ -51,7 +51,12 @@ def insert(model: Model, rows: Sequence[Row]) -> None:
     """
     if rows:
         columns = tuple(rows[0])
-        _execute(f"{_insert(connection.vendor, model, columns)} ON CONFLICT DO NOTHING", model, columns, rows)
+        _execute(
+            f"{_insert(connection.vendor, model, columns)} ON CONFLICT DO NOTHING",
+            model,
+            columns,
+            rows,
+        )
 
 
 def add_to(model: Model, rows: Sequence[Row], *, keys: Sequence[str], sums: Sequence[str]) -> None:
@@ -147,7 +152,7 @@ def _execute(
 ) -> list[tuple[Any, ...]]:
     same = {c: rows[0][c] for c in columns[1:] if _is_same(rows, c)}
     varying = [c for c in columns if c not in same]
-    once = [text_of(one) if isinstance(one, datetime) else one for one in same.values()]
+    once = [_parameter(value) for value in same.values()]
     as_text = _iso if connection.vendor == "postgresql" else _sqlite_text
     data = json.dumps([{c: row[c] for c in varying} for row in rows], default=as_text)
     with connection.cursor() as cursor:
@@ -159,6 +164,12 @@ def _execute(
 def _is_same(rows: Sequence[Row], column: str) -> bool:
     first = rows[0][column]
     return all(row[column] == first for row in rows)
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return text_of(value)
+    return json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def text_of(moment: datetime) -> str:
