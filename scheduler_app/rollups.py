@@ -113,6 +113,6 @@ def _last(run: EndedRun) -> dict[str, Any]:
     return last
 
 
-def _add(cell: list[float], count: int, value_ms: float) -> None:
+def _add(cell: list[float], count: float, value_ms: float) -> None:
     cell[0] += count
     cell[1] += value_ms
