@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +13,15 @@ from alerts_app import conf
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.signals import occurrences_ready
 from alerts_app.states import AlertState, OccurrenceKind, Source
+from scheduler_app import bulk
 from scheduler_app.clock import db_now
 from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, storable
 
 BODY_LIMIT_BYTES = 16_384
+CHANGED = (
+    "occurrence_count", "last_seen_at", "body", "link", "labels", "severity", "notified_at",
+)  # fmt: skip
 RANK = {severity: number for number, severity in enumerate(Severity.values)}
 
 
@@ -44,34 +48,33 @@ class NewAlert:
 
 def raise_alert(new: NewAlert) -> AlertOccurrence:
     """Record `new`. People are told when it opens an episode, grows more severe, or the repeat interval is over."""
+    return raise_alerts([new])[0]
+
+
+def raise_alerts(news: Sequence[NewAlert]) -> list[AlertOccurrence]:
+    """`raise_alert` for each of `news` in their order, at the cost of a few statements."""
+    if not news:
+        return []
     now = db_now()
     with transaction.atomic():
-        if new.source_key and (known := _known(new.source_key)):
-            return known
-        alert = _open(new, now)
-        first = alert.occurrence_count == 0
-        worse = RANK[new.severity] > RANK[alert.severity]
-        notifies = first or worse or _repeat_is_due(alert, now)
-        occurrence = AlertOccurrence.objects.create(
-            alert=alert,
-            kind=OccurrenceKind.FIRE,
-            source_key=new.source_key,
-            happened_at=new.happened_at or now,
-            body=storable(new.body, BODY_LIMIT_BYTES),
-            run=new.run,
-            notifies=notifies,
-            fan_out_due=notifies,
-        )
-        alert.occurrence_count += 1
-        alert.last_seen_at = occurrence.happened_at
-        alert.body, alert.link = occurrence.body, new.link
-        alert.labels = new.labels
-        alert.severity = new.severity if worse else alert.severity
-        alert.notified_at = now if notifies else alert.notified_at
-        alert.save()
-        if notifies:
-            tell([occurrence.pk])
-    return occurrence
+        keys = {new.source_key for new in news if new.source_key}
+        known = {
+            one.source_key: one for one in AlertOccurrence.objects.filter(source_key__among=keys)
+        }
+        alerts = _open([new for new in news if new.source_key not in known], now)
+        found, fresh = list[AlertOccurrence](), list[AlertOccurrence]()
+        for new in news:
+            occurrence = known.get(new.source_key) if new.source_key else None
+            if occurrence is None:
+                occurrence = _happen(alerts[_key_of(new)], new, now)
+                fresh.append(occurrence)
+                if new.source_key:
+                    known[new.source_key] = occurrence
+            found.append(occurrence)
+        AlertOccurrence.objects.bulk_create(fresh)
+        _store(alerts.values())
+        tell(one.pk for one in fresh if one.notifies)
+    return found
 
 
 def tell(occurrence_ids: Iterable[int]) -> None:
@@ -85,33 +88,64 @@ def _send(ids: list[int]) -> None:
     occurrences_ready.send(occurrence_ids=ids)
 
 
-def _known(source_key: str) -> AlertOccurrence | None:
-    return AlertOccurrence.objects.filter(source_key=source_key).first()
+def _happen(alert: AlertRecord, new: NewAlert, now: datetime) -> AlertOccurrence:
+    """Let `alert` happen once more; neither it nor the occurrence is stored yet."""
+    worse = RANK[new.severity] > RANK[alert.severity]
+    notifies = alert.occurrence_count == 0 or worse or _repeat_is_due(alert, now)
+    occurrence = AlertOccurrence(
+        alert=alert,
+        kind=OccurrenceKind.FIRE,
+        source_key=new.source_key,
+        happened_at=new.happened_at or now,
+        body=storable(new.body, BODY_LIMIT_BYTES),
+        run=new.run,
+        notifies=notifies,
+        fan_out_due=notifies,
+    )
+    alert.occurrence_count += 1
+    alert.last_seen_at = occurrence.happened_at
+    alert.body, alert.link, alert.labels = occurrence.body, new.link, new.labels
+    alert.severity = new.severity if worse else alert.severity
+    alert.notified_at = now if notifies else alert.notified_at
+    return occurrence
 
 
-def _open(new: NewAlert, now: datetime) -> AlertRecord:
-    """The open episode of the fingerprint, locked; made if there is none."""
-    fingerprint = cut_line(new.fingerprint, 200)
-    while True:
-        AlertRecord.objects.bulk_create(
-            [
-                AlertRecord(
-                    fingerprint=fingerprint,
-                    open_key=fingerprint,
-                    source=new.source,
-                    severity=new.severity,
-                    category=new.category,
-                    title=cut_line(new.title, 200),
-                    owner=new.owner,
-                    first_seen_at=new.happened_at or now,
-                    last_seen_at=new.happened_at or now,
-                )
-            ],
-            ignore_conflicts=True,
-        )
-        found = AlertRecord.objects.select_for_update().filter(open_key=fingerprint).first()
-        if found is not None:  # else somebody resolved it between the two statements
-            return found
+def _key_of(new: NewAlert) -> str:
+    return cut_line(new.fingerprint, 200)
+
+
+def _open(news: Sequence[NewAlert], now: datetime) -> dict[str, AlertRecord]:
+    """The open episodes of the fingerprints, locked, by their keys; made where there are none."""
+    missing = {_key_of(new): _episode(new, now) for new in reversed(news)}
+    found: dict[str, AlertRecord] = {}
+    while missing:  # again for what somebody resolved between the two statements
+        made = [alert for _, alert in sorted(missing.items())]
+        AlertRecord.objects.bulk_create(made, ignore_conflicts=True)
+        rows = AlertRecord.objects.filter(open_key__among=list(missing)).order_by("open_key")
+        for alert in rows.select_for_update():
+            assert alert.open_key is not None
+            found[alert.open_key] = alert
+            del missing[alert.open_key]
+    return found
+
+
+def _episode(new: NewAlert, now: datetime) -> AlertRecord:
+    return AlertRecord(
+        fingerprint=_key_of(new),
+        open_key=_key_of(new),
+        source=new.source,
+        severity=new.severity,
+        category=new.category,
+        title=cut_line(new.title, 200),
+        owner=new.owner,
+        first_seen_at=new.happened_at or now,
+        last_seen_at=new.happened_at or now,
+    )
+
+
+def _store(alerts: Iterable[AlertRecord]) -> None:
+    rows = [{name: getattr(alert, name) for name in ("id", *CHANGED)} for alert in alerts]
+    bulk.update_each(AlertRecord, rows, match=("id",), values=CHANGED)
 
 
 def _repeat_is_due(alert: AlertRecord, now: datetime) -> bool:

@@ -17,6 +17,8 @@ from queue import Empty, SimpleQueue
 from project.log_file import QuietFailure
 
 MOST = 1000
+GATHER_S = 0.02
+"""Writing gives up the interpreter's lock several times, for which a busy process then has to be waited for."""
 FULL = 20_000
 
 
@@ -76,6 +78,7 @@ class BackgroundLog(QuietFailure):
             for one in batch:
                 if isinstance(one, threading.Event):
                     one.set()
+            time.sleep(GATHER_S)
 
     def _batch(self) -> list[logging.LogRecord | threading.Event]:
         batch = [self._queue.get()]

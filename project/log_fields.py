@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from scheduler_app.masking import MASK, mask, secret_count
+from scheduler_app.masking import MASK, mask
 
 DEEPEST = 6
-SHORT = 100
 
 
 PLAIN = logging.Formatter()
@@ -32,48 +31,49 @@ def of_record(record: logging.LogRecord) -> dict[str, Any]:
     }
     for key, value in record.__dict__.items():
         if key not in ALWAYS_THERE and key not in fields:
-            fields[key] = _masked(key, value) if type(value) is str else _plain(key, value, depth=0)
+            fields[key] = _plain(key, value)
     if record.exc_info:
         fields["exception"] = mask(PLAIN.formatException(record.exc_info))
     return fields
 
 
 def _utc(seconds: float) -> str:
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
-    return text.replace("+00:00", "Z")
+    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_second(whole)}.{micros:06}Z"
 
 
-def _plain(key: str, value: Any, *, depth: int) -> Any:
-    if value is None or isinstance(value, bool | int):
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _plain(key: str, value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return _masked(key, value)
+    if value is None or isinstance(value, int):
         return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if depth < DEEPEST and isinstance(value, Mapping):
-        return {str(name): _plain(str(name), item, depth=depth + 1) for name, item in value.items()}
+        return {str(name): _plain(str(name), item, depth + 1) for name, item in value.items()}
     if depth < DEEPEST and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(key, item, depth=depth + 1) for item in value]
-    return _masked(key, value if isinstance(value, str) else _as_text(value))
+        return [_plain(key, item, depth + 1) for item in value]
+    return _masked(key, _as_text(value))
 
 
 def _masked(key: str, text: str) -> str:
     """A field called `password` hides its whole value, any other what looks like a secret in it."""
-    return (
-        _remembered(key, text, secret_count()) if len(text) <= SHORT else _looked_through(key, text)
-    )
-
-
-@lru_cache(maxsize=16_384)
-def _remembered(key: str, text: str, _secrets: int) -> str:
-    """Names, owners and states come in every line: each is looked through once, until a new secret is known."""
-    return _looked_through(key, text)
-
-
-def _looked_through(key: str, text: str) -> str:
+    if not _names_a_secret(key):
+        return mask(text)
     name = f"{key}="
     shown = mask(name + text)
-    if shown == name + text:
-        return text
     return MASK if shown.startswith(name + MASK) else shown.removeprefix(name)
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(key: str) -> bool:
+    """Whether what looks like a secret may depend on the field's name: any word that follows it, or `basic ...`."""
+    return any(mask(text) != text for text in (f"{key}=word", f"{key}=basic word"))
 
 
 def _as_text(value: object) -> str:

@@ -10,4 +10,9 @@ class SchedulerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from scheduler_app import checks  # noqa: F401 - registers the system checks
+        from scheduler_app import (
+            checks,  # noqa: F401 - registers the system checks
+            timestamps,
+        )
+
+        timestamps.connect()

@@ -1,15 +1,16 @@
 """Statements over many rows that the ORM cannot say, in one place for every database.
 
 All rows of a statement travel as one JSON text, which the database takes apart again: building and parsing it costs a
-fraction of what thousands of parameters do. Rows are always sorted by key, so that two writers lock them in the same
-order.
+fraction of what thousands of parameters do. A column in which all rows agree travels once. Rows are always sorted by
+key, so that two writers lock them in the same order.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -31,9 +32,16 @@ class Among(Lookup):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, parameters = self.process_lhs(compiler, connection)
         if connection.vendor == "postgresql":
-            return f"{sql} = ANY(%s)", (*parameters, list(self.rhs))
+            type_ = self.lhs.output_field.rel_db_type(connection)
+            return f"{sql} = ANY(%s::{type_}[])", (*parameters, _array(self.rhs))
         values = json.dumps(list(self.rhs))
         return f"{sql} IN (SELECT value FROM json_each(%s))", (*parameters, values)
+
+
+def _array(values: Iterable[object]) -> str:
+    """PostgreSQL's text for an array, which psycopg needs longer for."""
+    texts = (str(value).replace("\\", r"\\").replace('"', r"\"") for value in values)
+    return "{" + ",".join(f'"{text}"' for text in texts) + "}"
 
 
 def insert(model: Model, rows: Sequence[Row]) -> None:
@@ -42,8 +50,13 @@ def insert(model: Model, rows: Sequence[Row]) -> None:
     Rows that a unique constraint refuses are passed over: they exist.
     """
     if rows:
-        columns = list(rows[0])
-        _execute(f"{_insert(model, columns)} ON CONFLICT DO NOTHING", model, columns, rows)
+        columns = tuple(rows[0])
+        _execute(
+            f"{_insert(connection.vendor, model, columns)} ON CONFLICT DO NOTHING",
+            model,
+            columns,
+            rows,
+        )
 
 
 def add_to(model: Model, rows: Sequence[Row], *, keys: Sequence[str], sums: Sequence[str]) -> None:
@@ -90,21 +103,22 @@ def update_each(
     given = "".join(f" AND {table}.{quote(c)} = %s" for c in only or {})
     wanted = [_field(model, column) for column in returning or match[:1]]
     back = ", ".join(f"{table}.{quote(field.column)}" for field in wanted)
-    columns = [*match, *values]
-    sql = f"UPDATE {table} SET {sets} FROM {_source(model, columns)} WHERE {same}{given} RETURNING {back}"
+    columns = (*match, *values)
+    sql = f"UPDATE {table} SET {sets} FROM {SOURCE} WHERE {same}{given} RETURNING {back}"
     found = _execute(sql, model, columns, ordered, *(only or {}).values())
     return [tuple(map(_python, row, wanted)) for row in found]
 
 
 def _upsert(model: Model, rows: Sequence[Row], keys: Sequence[str], changes: str) -> None:
     ordered = sorted(rows, key=itemgetter(*keys))
-    columns = list(rows[0])
+    columns = tuple(rows[0])
     conflict = ", ".join(map(connection.ops.quote_name, keys))
-    sql = f"{_insert(model, columns)} ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
+    sql = f"{_insert(connection.vendor, model, columns)} ON CONFLICT ({conflict}) DO UPDATE SET {changes}"
     _execute(sql, model, columns, ordered)
 
 
-def _insert(model: Model, columns: Sequence[str]) -> str:
+@lru_cache(maxsize=64)
+def _insert(_vendor: str, model: Model, columns: tuple[str, ...]) -> str:
     table, quote = _names(model)
     defaults = {
         field.column: _literal(field.get_default())
@@ -113,33 +127,54 @@ def _insert(model: Model, columns: Sequence[str]) -> str:
     }
     names = ", ".join(map(quote, [*columns, *defaults]))
     selected = ", ".join([*(f"new.{quote(c)}" for c in columns), *defaults.values()])
-    return (
-        f"INSERT INTO {table} ({names}) SELECT {selected} FROM {_source(model, columns)} WHERE true"
-    )
+    return f"INSERT INTO {table} ({names}) SELECT {selected} FROM {SOURCE} WHERE true"
 
 
-def _source(model: Model, columns: Sequence[str]) -> str:
-    """The JSON parameter as a table `new` of `columns`."""
+SOURCE = "/* the rows */"
+"""Stands in a statement for the table `new` of its rows."""
+
+
+def _source(model: Model, varying: Sequence[str], same: Sequence[str]) -> str:
+    """A parameter for each of `same`, then the JSON with the `varying` columns, as a table `new`."""
     quote = connection.ops.quote_name
     if connection.vendor == "postgresql":
-        types = [_field(model, column).rel_db_type(connection) for column in columns]
-        pairs = zip(columns, types, strict=True)
-        return (
-            f"json_to_recordset(%s::json) AS new({', '.join(f'{quote(c)} {t}' for c, t in pairs)})"
-        )
-    parts = ", ".join(f"json_extract(value, '$.{c}') AS {quote(c)}" for c in columns)
+        once = "".join(f", %s::{_type(model, c)} AS {quote(c)}" for c in same)
+        each = ", ".join(f"{quote(c)} {_type(model, c)}" for c in varying)
+        return f"(SELECT given.*{once} FROM json_to_recordset(%s::json) AS given({each})) AS new"
+    parts = [f"%s AS {quote(c)}" for c in same]
+    parts += [f"json_extract(value, '$.{c}') AS {quote(c)}" for c in varying]
     # LIMIT keeps SQLite from taking the JSON apart again for each row of the other side
-    return f"(SELECT {parts} FROM json_each(%s) LIMIT -1) AS new"
+    return f"(SELECT {', '.join(parts)} FROM json_each(%s) LIMIT -1) AS new"
 
 
 def _execute(
     sql: str, model: Model, columns: Sequence[str], rows: Sequence[Row], *more: Any
 ) -> list[tuple[Any, ...]]:
+    same = {c: rows[0][c] for c in columns[1:] if _is_same(rows, c)}
+    varying = [c for c in columns if c not in same]
+    once = [_parameter(value) for value in same.values()]
     as_text = _iso if connection.vendor == "postgresql" else _sqlite_text
-    data = json.dumps([{c: row[c] for c in columns} for row in rows], default=as_text)
+    data = json.dumps([{c: row[c] for c in varying} for row in rows], default=as_text)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [data, *more])
+        whole = sql.replace(SOURCE, _source(model, varying, list(same)))
+        cursor.execute(whole, [*once, data, *more])
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def _is_same(rows: Sequence[Row], column: str) -> bool:
+    first = rows[0][column]
+    return all(row[column] == first for row in rows)
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return text_of(value)
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def text_of(moment: datetime) -> str:
+    """What a row may have in place of a moment that many rows have."""
+    return _iso(moment) if connection.vendor == "postgresql" else _sqlite_text(moment)
 
 
 _iso = datetime.isoformat
@@ -171,5 +206,12 @@ def _names(model: Model) -> tuple[str, Any]:
     return quote(model._meta.db_table), quote
 
 
+@lru_cache(maxsize=256)
 def _field(model: Model, column: str) -> models.Field[Any, Any]:
     return next(f for f in model._meta.local_concrete_fields if f.column == column)
+
+
+@lru_cache(maxsize=256)
+def _type(model: Model, column: str) -> str:
+    """PostgreSQL's name of a column's type; a length is left to the column, so that nothing is cut in silence."""
+    return str(_field(model, column).rel_db_type(connection)).partition("(")[0]

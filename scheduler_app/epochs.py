@@ -33,10 +33,11 @@ def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
 
 def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
     """Raises ScheduleError when the definition cannot be understood (any more)."""
+    expression = definition["cron"]
     return Schedule(
-        expression=definition["cron"],
+        expression=expression,
         zone=definition["timezone"],
-        anchor=anchor,
+        anchor=anchor if expression.startswith("every ") else None,  # so that equal crons are equal
         gap=DstGap(definition["gap"]),
         fold=DstFold(definition["fold"]),
     )

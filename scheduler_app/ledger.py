@@ -214,7 +214,7 @@ def show_progress(run_id: int, token: str, *, log: str, progress: float | None, 
         running.update(log=log, progress=progress, progress_text=text[:200])
 
 
-def announce(limit: int = 50, within_s: float = 1.0) -> int:
+def announce(limit: int = 500, within_s: float = 1.0) -> int:
     """Tell receivers about runs that they have not heard of, or did not take; returns how many they took.
 
     In batches of `limit`, for about `within_s`. One that is not taken as a whole is told run by run.

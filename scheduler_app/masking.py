@@ -34,16 +34,13 @@ def add_secret(value: str) -> None:
         _secrets.add(value)
 
 
-def secret_count() -> int:
-    """Grows with each secret that becomes known: what was masked before may have to be masked again."""
-    return len(_secrets)
-
-
 def mask(text: str) -> str:
     """`text` with every known secret and everything that looks like one replaced by `***`."""
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, MASK)
+    if not ("=" in text or ":" in text or "bearer" in text.lower()):
+        return text  # each pattern needs one of them
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from scheduler_app.texts import cut_line
 
 NOTHING_DONE = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
 
-Counts = dict[tuple[Any, ...], list[float]]
+Counts = defaultdict[tuple[Any, ...], list[float]]
+"""By key without the hour: how many, and the sum of their milliseconds."""
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -26,30 +27,58 @@ def hour_of(moment: datetime) -> datetime:
 
 def count_runs(runs: Sequence[EndedRun]) -> None:
     """Book runs that have just become final. Call once for each run, in its transaction, at the end of it."""
-    tallies: Counts = defaultdict(lambda: [0, 0.0])
-    cells: Counts = defaultdict(lambda: [0, 0.0])
+    tallies: defaultdict[datetime, Counts] = defaultdict(_nothing)
+    cells: defaultdict[datetime, Counts] = defaultdict(_nothing)
     for run in runs:
-        lag_ms = run.lag_ms
-        for hour in (ALL_TIME, hour_of(run.finished_at)):
-            _add(tallies[run.job_id, hour, run.state], run.slot_count, run.duration_ms or 0.0)
-            if run.duration_ms is not None:
-                key = (run.job_id, hour, "duration", bucket_of(run.duration_ms))
-                _add(cells[key], 1, run.duration_ms)
-            if lag_ms is not None:
-                key = (ALL_JOBS, hour, "lag", bucket_of(max(lag_ms, 0.0)))
-                _add(cells[key], 1, max(lag_ms, 0.0))
+        hour = hour_of(run.finished_at)
+        _add(tallies[hour][run.job_id, run.state], run.slot_count, run.duration_ms or 0.0)
+        if run.duration_ms is not None:
+            key = (run.job_id, "duration", bucket_of(run.duration_ms))
+            _add(cells[hour][key], 1, run.duration_ms)
+        if (lag_ms := run.lag_ms) is not None:
+            lag_ms = max(lag_ms, 0.0)
+            _add(cells[hour][ALL_JOBS, "lag", bucket_of(lag_ms)], 1, lag_ms)
     bulk.add_to(
         RunTally,
-        _rows(tallies, ("job", "hour", "state")),
+        [
+            {"job": job, "hour": hour, "state": state, "total": int(total), "sum_ms": sum_ms}
+            for hour, counts in _with_all_time(tallies)
+            for (job, state), (total, sum_ms) in counts.items()
+        ],
         keys=("hour", "job", "state"),
         sums=("total", "sum_ms"),
     )
     bulk.add_to(
         DurationTally,
-        _rows(cells, ("job", "hour", "kind", "bucket")),
+        [
+            {
+                "job": job,
+                "hour": hour,
+                "kind": kind,
+                "bucket": bucket,
+                "total": total,
+                "sum_ms": sum_ms,
+            }
+            for hour, counts in _with_all_time(cells)
+            for (job, kind, bucket), (total, sum_ms) in counts.items()
+        ],
         keys=("kind", "hour", "job", "bucket"),
         sums=("total", "sum_ms"),
     )
+
+
+def _nothing() -> Counts:
+    return defaultdict(lambda: [0, 0.0])
+
+
+def _with_all_time(hours: Mapping[datetime, Counts]) -> Iterator[tuple[str, Counts]]:
+    """The counts of each hour, and before them those of all hours together."""
+    total = _nothing()
+    for counts in hours.values():
+        for key, (count, sum_ms) in counts.items():
+            _add(total[key], count, sum_ms)
+    for hour, counts in ((ALL_TIME, total), *hours.items()):
+        yield bulk.text_of(hour), counts
 
 
 def note_last(runs: Iterable[EndedRun]) -> None:
@@ -75,7 +104,7 @@ def _last(run: EndedRun) -> dict[str, Any]:
         "state": run.state,
         "finished_at": run.finished_at,
         "duration_ms": run.duration_ms,
-        "error": cut_line(run.error, 500),
+        "error": cut_line(run.error, 500) if run.error else "",
     }
     if run.state == RunState.SUCCESS:
         last["succeeded_at"] = run.finished_at
@@ -84,13 +113,6 @@ def _last(run: EndedRun) -> dict[str, Any]:
     return last
 
 
-def _add(cell: list[float], count: int, value_ms: float) -> None:
+def _add(cell: list[float], count: float, value_ms: float) -> None:
     cell[0] += count
     cell[1] += value_ms
-
-
-def _rows(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {**dict(zip(names, key, strict=True)), "total": int(count), "sum_ms": sum_ms}
-        for key, (count, sum_ms) in counts.items()
-    ]

@@ -238,6 +238,7 @@ def _is_fixed(cron: str) -> bool:
     return not minute.startswith("*") and not hour.startswith("*")
 
 
+@lru_cache(maxsize=4096)
 def _next_cron(schedule: Schedule, moment: datetime) -> datetime | None:
     zone = zone_of(schedule.zone)
     here = moment.astimezone(zone)

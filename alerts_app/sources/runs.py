@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alerts_app import conf, lifecycle
-from alerts_app.intake import NewAlert, raise_alert
+from alerts_app.intake import NewAlert, raise_alerts
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
 from scheduler_app.assignments import EndedRun
@@ -27,15 +27,18 @@ def receive(*, runs: Sequence[EndedRun]) -> None:
     opened = AlertRecord.objects.filter(open_key__among=names)
     open_names = set(opened.values_list("open_key", flat=True))
     jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs if is_alerting(run)})
+    new: list[NewAlert] = []
     for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)
         if is_alerting(run):
-            raise_alert(alert_of(run, jobs.get(run.job_id)))
+            new.append(alert_of(run, jobs.get(run.job_id)))
             open_names.add(name)
         elif run.state == RunState.SUCCESS and run.finished_at and name in open_names:
-            lifecycle.recover(
-                [name], happened_at=run.finished_at, source_key=f"run:{run.pk}:resolve"
-            )
+            raise_alerts(new)  # what was before
+            new = []
+            key = f"run:{run.pk}:resolve"
+            lifecycle.recover([name], happened_at=run.finished_at, source_key=key)
+    raise_alerts(new)
 
 
 def is_alerting(run: EndedRun) -> bool:

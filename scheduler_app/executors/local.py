@@ -99,5 +99,6 @@ class LocalExecutor(BaseExecutor):  # type: ignore[misc]
     def _work_loop(self) -> None:
         while (task := self._bench.work.get()) is not None:
             self._bench.execute(task)
-            self.ring()
+            if self._bench.wants_more:
+                self.ring()
         connection.close()

@@ -64,6 +64,7 @@ class Workbench:
         self._take_lock = threading.Lock()
         self._shown: dict[int, int] = {}
         self._unclear_token = ""
+        self._may_wait = False
         self._usual_s = BEGIN_S
         self._taken_s = time.monotonic()
         self._unstarted: deque[Assignment] = deque()
@@ -75,6 +76,11 @@ class Workbench:
     @property
     def busy(self) -> int:
         return len(self._active)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether runs may have been left for want of room, and there is room now."""
+        return self._may_wait and self._room() > 0
 
     def attempt(self, verb: Callable[[], object]) -> bool:
         """Call `verb` (`take`, `tidy`); what goes wrong is told, and False."""
@@ -98,6 +104,7 @@ class Workbench:
         """
         with self._take_lock:
             room = self._room()
+            self._may_wait |= not room
             if not room or self.closing.is_set() or not self._heart.is_fresh():
                 return False
             if self._unclear_token:  # the answer to the last commit was lost: what it did counts
@@ -105,6 +112,7 @@ class Workbench:
             self._unclear_token = token = uuid.uuid4().hex
             tasks = claims.take(self._heart.node_id, token, room, self._queues)
             self._unclear_token = ""
+            self._may_wait = bool(tasks)
             self._taken_s = time.monotonic()
             self._hand_out(tasks)
             return bool(tasks)
