@@ -23,6 +23,7 @@ from scheduler_app.clock import db_now
 logger = logging.getLogger("NotificationDispatcher")
 
 RECORD_AGAIN_S = 0.5
+ASK_AGAIN_S = 1.0
 
 
 class NotificationDispatcher:
@@ -35,6 +36,7 @@ class NotificationDispatcher:
         self._channels = channels or {
             name: registry.create(name, conf.channel_options(name)) for name in registry.names()
         }
+        self._problems: dict[str, tuple[float, str]] = {}
 
     def channel(self, name: str) -> Channel:
         return self._channels[name]
@@ -45,15 +47,26 @@ class NotificationDispatcher:
         limit = RateLimit.parse(state.rate_limit or channel.rate_limit)
         return Claimant(worker, channel.batch_by_group, limit)
 
-    def send(self, claim: Claim, rows: Sequence[AlertNotification]) -> list[Result]:
-        """Judge `rows` of `claim`, hand over what may go out, and return what came of each."""
+    def judge(self, name: str, rows: Sequence[AlertNotification]) -> list[Judged]:
+        """Whether `rows` may go out now."""
+        if problem := self._problem_of(name):
+            return [Judged(row, verdict=_off(problem)) for row in rows]
+        return judge(self._channels[name], rows, db_now())
+
+    def _problem_of(self, name: str) -> str:
+        """Asked once a second at most."""
+        at_s, problem = self._problems.get(name, (0.0, ""))
+        if not at_s or time.monotonic() - at_s > ASK_AGAIN_S:
+            at_s = time.monotonic()
+            state = channel_states.state_of(name)
+            problem = channel_states.problem_of(state, self._channels[name])
+            self._problems[name] = (at_s, problem)
+        return problem
+
+    def send(self, claim: Claim, judged: Sequence[Judged]) -> list[Result]:
+        """Hand over what of `claim` may go out, and return what came of each row."""
         assert not connection.in_atomic_block
         channel = self._channels[claim.lane.channel]
-        state = channel_states.state_of(channel.name)
-        if problem := channel_states.problem_of(state, channel):
-            judged = [Judged(row, verdict=_off(problem)) for row in rows]
-        else:
-            judged = judge(channel, rows, db_now())
         messages = [one.message for one in judged if one.message]
         outcomes = channel.send(messages) if messages else []
         by_id = {outcome.message_id: outcome for outcome in outcomes}
@@ -69,7 +82,7 @@ class NotificationDispatcher:
 
     def deliver(self, claim: Claim) -> None:
         """Send all of `claim` and write what came of it."""
-        record_surely(self.send(claim, claim.rows))
+        record_surely(self.send(claim, self.judge(claim.lane.channel, claim.rows)))
 
     def close(self) -> None:
         for channel in self._channels.values():

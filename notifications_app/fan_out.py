@@ -36,10 +36,11 @@ PUT_OFF_S = 60.0
 
 def receive(*, occurrence_ids: Sequence[int]) -> None:
     """Tell people at once where the severity asks for it; the rest waits for `send_alert_notifications`."""
-    for occurrence in AlertOccurrence.objects.filter(pk__in=occurrence_ids).select_related("alert"):
-        least = preferences.RANK[conf.get().IMMEDIATE_FROM]
+    least = preferences.RANK[conf.get().IMMEDIATE_FROM]
+    occurrences = AlertOccurrence.objects.filter(pk__among=occurrence_ids).select_related("alert")
+    for occurrence in occurrences.order_by("pk"):
         if preferences.RANK[occurrence.alert.severity] >= least:
-            fan_out(occurrence.pk)
+            _fan_out_safely(occurrence.pk)
 
 
 def due(*, at_once_only: bool, limit: int) -> list[int]:

@@ -93,7 +93,8 @@ def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float
     handled = 0
     while rows and time.monotonic() < deadline_s:
         part, rows = rows[:at_once], rows[at_once:]
-        record_surely(dispatcher.send(claim, part))
+        judged = dispatcher.judge(claim.lane.channel, part)
+        record_surely(dispatcher.send(claim, judged))
         handled += len(part)
     outbox.give_back(rows, claim.token)
     return handled

@@ -20,6 +20,7 @@ from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.outbox import Verdict
 from notifications_app.states import NotificationKind, NotificationState, Reason
 from notifications_app.wording import Wording
+from scheduler_app import bulk
 from scheduler_app.states import Severity
 
 Row = AlertNotification
@@ -62,7 +63,6 @@ class _Court:
         self._occurrences = _in_bulk(AlertOccurrence, (row.occurrence_id for row in known))
         people = _in_bulk(get_user_model(), (row.recipient_id for row in rows))
         self._wishes = preferences.of_all(list(people.values()))
-        self._wordings: dict[tuple[Any, ...], Wording] = {}
 
     def judgements(self) -> list[Judged]:
         return [self._judge(row) for row in self._rows]
@@ -206,18 +206,25 @@ class _Court:
         if subject.kind == NotificationKind.SUMMARY:
             facts = [(self._alerts[r.alert_id], self._occurrences[r.occurrence_id]) for r in told]
             return wording.summarise(facts, language=language, zone=zone)
-        key = (subject.occurrence_id, subject.kind, language, zone)
-        if key not in self._wordings:
-            self._wordings[key] = wording.compose(
-                self._alerts[subject.alert_id],
+        alert = self._alerts[subject.alert_id]
+        version = (alert.state, alert.severity, alert.occurrence_count, alert.resolved_at)
+        key = (subject.occurrence_id, subject.kind, language, zone, version)
+        if key not in _wordings:
+            if len(_wordings) >= WORDINGS_MOST:
+                _wordings.clear()
+            _wordings[key] = wording.compose(
+                alert,
                 self._occurrences[subject.occurrence_id],
                 subject.kind,
                 language=language,
                 zone=zone,
             )
-        return self._wordings[key]
+        return _wordings[key]
 
 
+WORDINGS_MOST = 500
+_wordings: dict[tuple[Any, ...], Wording] = {}
+"""What was said lately; for a thousand recipients in one language and zone it is worded once."""
 SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
 
 
@@ -232,8 +239,7 @@ def _carried_by(rows: Sequence[Row]) -> dict[int, list[Row]]:
 
 
 def _in_bulk(model: Any, ids: Iterable[Any]) -> dict[Any, Any]:
-    found: dict[Any, Any] = model.objects.in_bulk({pk for pk in ids if pk is not None})
-    return found
+    return bulk.by_pk(model, {pk for pk in ids if pk is not None})
 
 
 def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:

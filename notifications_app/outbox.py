@@ -209,7 +209,7 @@ def _lease(found: dict[int, str], token: str, worker: int | None, now: datetime)
 
 def _load(found: dict[int, str]) -> list[AlertNotification]:
     """The rows in the order of the claim, each with the state that it had before."""
-    rows = AlertNotification.objects.in_bulk(list(found))
+    rows = bulk.by_pk(AlertNotification, found)
     for pk, state in found.items():
         rows[pk].state = state
     return [rows[pk] for pk in found]
@@ -323,8 +323,8 @@ def _release_all(ends: Sequence[tuple[int, Verdict]], now: datetime) -> None:
     by_firing = dict(ends)
     held = AlertNotification.objects.filter(held_by__isnull=False, held_by__among=list(by_firing))
     fates: dict[Verdict, list[int]] = defaultdict(list)
-    for row in held.only("pk", "held_by_id"):
-        fates[by_firing[row.held_by_id or 0]].append(row.pk)
+    for pk, firing in held.order_by().values_list("pk", "held_by_id"):
+        fates[by_firing[firing or 0]].append(pk)
     for verdict, ids in fates.items():
         _release(ids, verdict, now)
 

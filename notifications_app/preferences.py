@@ -14,6 +14,7 @@ from notifications_app.channels.base import Person
 from notifications_app.channels.webhook.channel import shown as shown_webhook
 from notifications_app.models import NotificationSettings
 from notifications_app.quiet_hours import QuietHours
+from scheduler_app import bulk
 from scheduler_app.states import Severity
 
 SECRET_URLS: Mapping[str, Callable[[str], str]] = {
@@ -31,7 +32,7 @@ def of(user: Any) -> NotificationSettings:
 
 def of_all(users: Sequence[Any]) -> dict[Any, NotificationSettings]:
     """The settings of `users` by primary key."""
-    saved = NotificationSettings.objects.in_bulk([user.pk for user in users])
+    saved = bulk.by_pk(NotificationSettings, [user.pk for user in users])
     found = {user.pk: saved.get(user.pk) or NotificationSettings(user=user) for user in users}
     for user in users:
         found[user.pk].user = user

@@ -6,7 +6,9 @@ import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification
 from notifications_app.outbox import Claim
@@ -22,6 +24,9 @@ class Held:
     claim: Claim
     rows: deque[AlertNotification]
     safe_until_s: float
+    judging: threading.Lock = field(default_factory=threading.Lock)
+    ahead: dict[int, tuple[float, Judged]] = field(default_factory=dict)
+    """Judgements of rows that come next, and when (clock since boot) they were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,11 @@ class Shelf:
         """All claims of which something has not been taken."""
         with self._changed:
             return [held for shelf in self._lanes.values() for held in shelf.held]
+
+    def next_of(self, held: Held, count: int) -> list[AlertNotification]:
+        """The next rows of `held` that nobody has taken."""
+        with self._changed:
+            return list(islice(held.rows, count))
 
     def remove(self, held: Held) -> list[AlertNotification]:
         """Take what is left of `held` off the shelf, to give it back."""

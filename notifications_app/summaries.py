@@ -66,6 +66,8 @@ def carry(rows: Sequence[Row], now: datetime, *, wait_s: float) -> None:
     In the caller's transaction. Sets `carried_by` and `reason`; saving the rows is the caller's. A row for which there
     can be no carrier any more goes out singly.
     """
+    if not rows:
+        return
     by_key: dict[Key, list[Row]] = defaultdict(list)
     for row in rows:
         by_key[key_of(row)].append(row)

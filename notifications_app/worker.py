@@ -16,8 +16,9 @@ from notifications_app.board import Board
 from notifications_app.channels import registry
 from notifications_app.dispatcher import NotificationDispatcher, record_surely
 from notifications_app.doorbell import Doorbell
+from notifications_app.judgement import Judged
 from notifications_app.lanes import Group, Lane
-from notifications_app.models import ChannelState
+from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.outbox import Claimant
 from notifications_app.recording import Result
 from notifications_app.shelf import Chunk, Held, Shelf
@@ -28,10 +29,14 @@ from scheduler_app.states import NodeKind
 logger = logging.getLogger("NotificationDispatcher")
 
 CLAIM_MOST = 500
+AHEAD_MOST = 50
+AHEAD_S = 1.0
+"""So long a person's switches may be a thing of the past when the message leaves."""
 POST_MOST = 50
 """People whom one post of a group can mention."""
 THREADS_MOST = 32
 SWEEP_EVERY_S = 5.0
+SUSPECT_EVERY_S = 1.0
 STOP_WITHIN_S = 8.0
 
 Sent = tuple[Chunk, list[Result]]
@@ -52,7 +57,7 @@ class Worker:
         self._sent: SimpleQueue[Sent | None] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
-        self._swept_s = self._looked_s = self._renewed_s = 0.0
+        self._swept_s = self._looked_s = self._renewed_s = self._suspected_s = 0.0
         self._senders = [
             threading.Thread(target=self._send_loop, name=f"vigil-send-{n}", daemon=True)
             for n in range(min(concurrency, THREADS_MOST))
@@ -185,7 +190,11 @@ class Worker:
         return claimed
 
     def _claim_suspects(self, board: Board) -> int:
-        """Messages that a worker may have died of, each by itself."""
+        """Messages that a worker may have died of, each by itself. There are hardly ever any: asked once a second."""
+        now_s = time.monotonic()
+        if now_s - self._suspected_s < SUSPECT_EVERY_S:
+            return 0
+        self._suspected_s = now_s
         suspected = outbox.suspect_lanes(board.now)
         lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
         claimed = 0
@@ -196,6 +205,8 @@ class Worker:
                 break
             self._shelf.put(claim, self._safe_until_s(begin_s))
             claimed += 1
+        if claimed:
+            self._suspected_s = 0.0
         return claimed
 
     def _rest(self, seconds: float) -> None:
@@ -229,7 +240,29 @@ class Worker:
         if chunk.held.safe_until_s < since_boot_s():
             outbox.give_back(chunk.rows, claim.token)
             return []
-        return self._dispatcher.send(claim, chunk.rows)
+        return self._dispatcher.send(claim, self._judge(chunk))
+
+    def _judge(self, chunk: Chunk) -> list[Judged]:
+        """By what holds now, or held within the last second: so that many rows share the questions."""
+        held, name = chunk.held, chunk.lane.channel
+        with held.judging:
+            begin_s = since_boot_s()
+            found = [held.ahead.pop(row.pk, (0.0, None)) for row in chunk.rows]
+            fresh = [one for at_s, one in found if one and begin_s - at_s < AHEAD_S]
+            if len(fresh) == len(chunk.rows):
+                return fresh
+            following = self._following(chunk)
+            judged = self._dispatcher.judge(name, [*chunk.rows, *following])
+            held.ahead = {one.row.pk: (begin_s, one) for one in judged[len(chunk.rows) :]}
+        return judged[: len(chunk.rows)]
+
+    def _following(self, chunk: Chunk) -> list[AlertNotification]:
+        """What is sent next, as far as the gateway is likely to take it within the second."""
+        is_paid = self._dispatcher.channel(chunk.lane.channel).one_at_a_time  # judging books it
+        if is_paid or chunk.is_post or len(chunk.rows) >= AHEAD_MOST:
+            return []
+        most = self._shelf.wanted(chunk.lane, AHEAD_MOST)
+        return self._shelf.next_of(chunk.held, most)
 
     def _lose(self, chunk: Chunk, error: Exception) -> None:
         try:

@@ -16,7 +16,7 @@ from scheduler_app.clock import db_now
 from tests.delivery import claim_one, dispatcher_of
 from tests.factories import make_node, make_user
 from tests.integration.api.conftest import make_notification
-from tests.promises.test_p4_every_notification_ends import Fake
+from tests.promises.test_p4_every_notification_ends import FakeChannel as Fake
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
