@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from notifications_app.rate_limits import RATE_LIMIT
 from scheduler_app.jobfile import Fault
 
 
@@ -15,6 +16,7 @@ class ChannelDeclaration:
     """One entry of `CHANNELS`; whoever leaves a field out gets its default."""
 
     enabled: bool = True
+    held: bool = False
     owner: str = ""
     rate_limit: str = ""
     sla_failure_share: float = 0.05
@@ -24,11 +26,16 @@ class ChannelDeclaration:
 
 KINDS: dict[str, tuple[type, ...]] = {
     "enabled": (bool,),
+    "held": (bool,),
     "owner": (str,),
     "rate_limit": (str,),
     "sla_failure_share": (float, int),
     "escalate_after": (int, type(None)),
     "fallback": (str,),
+}
+HINTS = {
+    "rate_limit": "Write it as in 20/minute; empty: what the channel takes.",
+    "sla_failure_share": "A share lies between 0 and 1.",
 }
 NAMES = tuple(field.name for field in fields(ChannelDeclaration))
 
@@ -51,7 +58,8 @@ def faults_in(raw: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Fault]
                 yield _fault(channel, str(name), value, "unknown field", hint)
             elif not _fits(name, value):
                 kinds = " or ".join(kind.__name__ for kind in KINDS[name])
-                yield _fault(channel, name, value, f"has to be {kinds}", "Correct the value.")
+                hint = HINTS.get(name, "Correct the value.")
+                yield _fault(channel, name, value, f"has to be {kinds}", hint)
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -59,6 +67,8 @@ def _fits(name: str, value: Any) -> bool:
         return False
     if not isinstance(value, KINDS[name]):
         return False
+    if name == "rate_limit":
+        return not value or RATE_LIMIT.fullmatch(str(value)) is not None
     return name != "sla_failure_share" or 0 <= value <= 1  # type: ignore[operator]
 
 

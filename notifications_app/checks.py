@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from notifications_app import conf
 from notifications_app.channels import registry
 from notifications_app.channels.addresses import networks
-from notifications_app.channels.base import RATE_LIMIT
+from notifications_app.rate_limits import RATE_LIMIT
 from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
 from scheduler_app.errors import CeleryAppError
 from scheduler_app.executors.doorbell import celery_app

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+RATE_LIMIT = re.compile(r"[1-9]\d{0,5}/(?:second|minute|hour|day)")
+"""How a limit is written."""
 WINDOWS_S = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 
 
@@ -21,7 +24,7 @@ class RateLimit:
 
     @classmethod
     def parse(cls, text: str) -> RateLimit | None:
-        """From "20/minute" (see `channels.base.RATE_LIMIT`); None for "": no limit."""
+        """From "20/minute" (see RATE_LIMIT); None for "": no limit."""
         if not text:
             return None
         count, window = text.split("/")

@@ -13,6 +13,8 @@ from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification
 from notifications_app.outbox import Claim
 
+HERE_MOST = 200
+"""Messages of a channel that stays within the database that one thread takes at once."""
 INSTANT_S = 0.0002
 """A gateway that takes less than this for a message waits for nothing: a thread of its own would not help."""
 
@@ -35,16 +37,12 @@ class Chunk:
 
     held: Held
     rows: Sequence[AlertNotification]
-    is_post: bool
+    weight: int
+    """How many messages a kill could double."""
 
     @property
     def lane(self) -> Lane:
         return self.held.claim.lane
-
-    @property
-    def weight(self) -> int:
-        """How many messages a kill could double."""
-        return 1 if self.is_post else len(self.rows)
 
 
 @dataclass(slots=True)
@@ -69,13 +67,16 @@ class Shelf:
         *,
         posts: frozenset[str],
         one_at_a_time: frozenset[str],
+        stay_here: frozenset[str],
     ) -> None:
         self._concurrency, self._threads = concurrency, threads
-        self._posts, self._one_at_a_time = posts, one_at_a_time
+        self._posts, self._one_at_a_time, self._stay_here = posts, one_at_a_time, stay_here
         self._changed = threading.Condition()
         self._lanes: dict[Lane, _LaneShelf] = {}
         self._messages: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
+        self._taken = 0
+        """Chunks that are not done."""
         self._alone = False
         self._is_closed = False
 
@@ -103,7 +104,7 @@ class Shelf:
 
     def is_idle(self) -> bool:
         with self._changed:
-            return not self.in_flight and not any(one.held for one in self._lanes.values())
+            return not self._taken and not any(one.held for one in self._lanes.values())
 
     def wanted(self, lane: Lane, most: int) -> int:
         """How many messages of `lane` to hold at most: about what it sends in a second."""
@@ -135,31 +136,39 @@ class Shelf:
             return None
 
     def _next(self) -> Chunk | None:
-        if self._alone or self.in_flight >= self._concurrency:
+        if self._alone:
             return None
         ready = [(lane, shelf) for lane, shelf in self._lanes.items() if shelf.held]
         # among equals the lane that has least on its way
         ready.sort(key=lambda pair: (pair[1].held[0].claim.priority, pair[1].in_flight))
         for lane, shelf in ready:
             held = shelf.held[0]
-            if held.claim.is_alone and self.in_flight:
+            if held.claim.is_alone and self._taken:
                 return None  # its turn comes when all others are through
-            room = min(
-                self._room_of_lane(lane) - shelf.in_flight,
-                self._most_of_channel(lane) - self._messages[lane.channel],
-                self._concurrency - self.in_flight,
-            )
+            room = self._room(lane, shelf)
             if room > 0 and self._calls[lane.channel] < self._most_calls():
                 return self._cut(lane, shelf, held, room)
         return None
 
+    def _room(self, lane: Lane, shelf: _LaneShelf) -> int:
+        if lane.channel in self._stay_here:
+            return HERE_MOST
+        return min(
+            self._room_of_lane(lane) - shelf.in_flight,
+            self._most_of_channel(lane) - self._messages[lane.channel],
+            self._concurrency - self.in_flight,
+        )
+
     def _cut(self, lane: Lane, shelf: _LaneShelf, held: Held, room: int) -> Chunk:
         is_post = lane.channel in self._posts
-        most = len(held.rows) if is_post else min(room, self._chunk_size(shelf, lane))
+        size = self._chunk_size(shelf, lane)
+        most = len(held.rows) if is_post else min(room, size)
         rows = [held.rows.popleft() for _ in range(min(most, len(held.rows)))]
         if not held.rows:
             shelf.held.remove(held)
-        chunk = Chunk(held, rows, is_post)
+        weight = 1 if is_post else len(rows)
+        chunk = Chunk(held, rows, 0 if lane.channel in self._stay_here else weight)
+        self._taken += 1
         shelf.in_flight += chunk.weight
         self._messages[lane.channel] += chunk.weight
         self._calls[lane.channel] += 1
@@ -167,6 +176,8 @@ class Shelf:
         return chunk
 
     def _chunk_size(self, shelf: _LaneShelf, lane: Lane) -> int:
+        if lane.channel in self._stay_here:
+            return HERE_MOST
         if shelf.message_s is None:
             return 1
         if shelf.message_s < INSTANT_S:  # one chunk is sent while the other is stored
@@ -178,6 +189,8 @@ class Shelf:
         return max(self._threads // 2, 1)
 
     def _most_of_channel(self, lane: Lane) -> int:
+        if lane.channel in self._stay_here:
+            return HERE_MOST
         if lane.channel in self._one_at_a_time:
             return 1
         return max(self._concurrency // 2, 1)
@@ -188,7 +201,7 @@ class Shelf:
 
     def sent(self, chunk: Chunk, gateway_s: float) -> None:
         """The thread is free again, after `gateway_s` seconds of the gateway; what it sent is not stored yet."""
-        took_s = gateway_s / chunk.weight
+        took_s = gateway_s / max(chunk.weight, 1)
         with self._changed:
             shelf = self._lanes[chunk.lane]
             before_s = shelf.message_s
@@ -202,6 +215,7 @@ class Shelf:
             for chunk in chunks:
                 self._lanes[chunk.lane].in_flight -= chunk.weight
                 self._messages[chunk.lane.channel] -= chunk.weight
+                self._taken -= 1
                 if chunk.held.claim.is_alone:
                     self._alone = False
             self._changed.notify()

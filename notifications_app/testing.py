@@ -26,8 +26,9 @@ from typing import Any, ClassVar
 from unittest import SkipTest
 
 from notifications_app import conf
-from notifications_app.channels.base import RATE_LIMIT, Channel, Message, Outcome, Person, Topic
+from notifications_app.channels.base import Channel, Message, Outcome, Person, Topic
 from notifications_app.errors import DeliveryError, MissingAddressError
+from notifications_app.rate_limits import RATE_LIMIT
 
 MARGIN_S = 2.0
 

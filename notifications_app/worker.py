@@ -73,6 +73,7 @@ class Worker:
             threads,
             posts=frozenset(one.name for one in channels if one.batch_by_group),
             one_at_a_time=frozenset(one.name for one in channels if one.one_at_a_time),
+            stay_here=frozenset(one.name for one in channels if not one.leaves_the_site),
         )
 
     def stop(self) -> None:
@@ -259,7 +260,7 @@ class Worker:
     def _following(self, chunk: Chunk) -> list[AlertNotification]:
         """What is sent next, as far as the gateway is likely to take it within the second."""
         is_paid = self._dispatcher.channel(chunk.lane.channel).one_at_a_time  # judging books it
-        if is_paid or chunk.is_post or len(chunk.rows) >= AHEAD_MOST:
+        if is_paid or len(chunk.rows) >= AHEAD_MOST:
             return []
         most = self._shelf.wanted(chunk.lane, AHEAD_MOST)
         return self._shelf.next_of(chunk.held, most)

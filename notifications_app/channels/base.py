@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,8 +91,6 @@ class Outcome:
 
 
 NO_TOPIC = Topic()
-RATE_LIMIT = re.compile(r"[1-9]\d{0,5}/(?:second|minute|hour|day)")
-"""How a rate limit is written."""
 
 
 class Channel(ABC):
@@ -110,6 +107,8 @@ class Channel(ABC):
     """Whether messages of one group go out together, by one call of the gateway."""
     one_at_a_time: ClassVar[bool] = False
     """Whether a message goes out only when the outcome of the last one is stored: what costs money is doubled least."""
+    leaves_the_site: ClassVar[bool] = True
+    """Whether a message that is sent twice arrives twice. What stays in the database is sent by the hundred."""
     summarises: ClassVar[bool] = True
     """Whether many messages to one person may become one summary."""
     resends_unknown: ClassVar[bool] = True

@@ -12,7 +12,8 @@ MAIL, ROBOT = Lane("EMAIL"), Lane("WECHAT", "robot")
 
 def shelf_of(concurrency: int = 8, threads: int = 8) -> Shelf:
     posts, singly = frozenset({"WECHAT"}), frozenset({"SMS"})
-    return Shelf(concurrency, threads, posts=posts, one_at_a_time=singly)
+    here = frozenset({"SYSTEM"})
+    return Shelf(concurrency, threads, posts=posts, one_at_a_time=singly, stay_here=here)
 
 
 def claim_of(lane: Lane, count: int, *, priority: int = 1, **facts: bool) -> Claim:
@@ -63,6 +64,18 @@ def test_what_costs_money_goes_out_when_the_last_one_is_stored():
     (chunk,) = take_all(shelf)
     shelf.sent(chunk, 0.1)
     assert take_all(shelf) == []
+    shelf.done([chunk])
+    assert len(take_all(shelf)) == 1
+
+
+def test_what_stays_in_the_database_is_sent_by_the_hundred():
+    shelf = shelf_of(2, threads=2)
+    put(shelf, Lane("SYSTEM"), 300)
+    (chunk,) = take_all(shelf)
+    assert (len(chunk.rows), shelf.in_flight, shelf.is_idle()) == (200, 0, False)
+    put(shelf, MAIL)
+    assert len(take_all(shelf)) == 1
+    shelf.sent(chunk, 0.0)
     shelf.done([chunk])
     assert len(take_all(shelf)) == 1
 

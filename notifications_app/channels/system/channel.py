@@ -13,6 +13,7 @@ IN_APP = "SYSTEM"
 class SystemChannel(Channel):
     name = IN_APP
     option_names = frozenset({"RATE_LIMIT"})
+    leaves_the_site: ClassVar[bool] = False
     summarises: ClassVar[bool] = False
 
     def problem(self) -> str:
