@@ -65,16 +65,25 @@ def _deliver_all(batch: int) -> dict[str, int]:
 
 
 def _claims(dispatcher: NotificationDispatcher, batch: int) -> list[Claim]:
-    """One claim of each lane that is open, and one message of those that were lost with a worker."""
+    """One claim of each lane that is open, and one message of those that were lost with a worker.
+
+    One that was lost alone only when there is nothing else.
+    """
     board = Board.read(db_now(), partial(dispatcher.claimant, worker=None))
     found = [
         outbox.claim(groups, batch, board.channels[lane.channel], is_watched=board.is_watched(lane))
         for lane, groups in board.open_lanes().items()
     ]
-    suspected = outbox.suspect_lanes(board.now)
-    lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
-    found.append(outbox.claim_suspect(lanes))
+    found.append(_suspect(board, alone=False))
+    if not any(found):
+        found.append(_suspect(board, alone=True))
     return [claim for claim in found if claim]
+
+
+def _suspect(board: Board, *, alone: bool) -> Claim | None:
+    suspected = outbox.suspect_lanes(board.now, alone=alone)
+    lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
+    return outbox.claim_suspect(lanes, alone=alone)
 
 
 def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float) -> int:

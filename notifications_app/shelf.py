@@ -71,7 +71,6 @@ class Shelf:
         self._lanes: dict[Lane, _LaneShelf] = {}
         self._messages: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
-        self._alone = False
         self._is_closed = False
 
     @property
@@ -129,15 +128,13 @@ class Shelf:
             return None
 
     def _next(self) -> Chunk | None:
-        if self._alone or self.in_flight >= self._concurrency:
+        if self.in_flight >= self._concurrency:
             return None
         ready = [(lane, shelf) for lane, shelf in self._lanes.items() if shelf.held]
         # among equals the lane that has least on its way
         ready.sort(key=lambda pair: (pair[1].held[0].claim.priority, pair[1].in_flight))
         for lane, shelf in ready:
             held = shelf.held[0]
-            if held.claim.is_alone and self.in_flight:
-                return None  # its turn comes when all others are through
             room = min(
                 self._room_of_lane(lane) - shelf.in_flight,
                 self._most_of_channel(lane) - self._messages[lane.channel],
@@ -157,7 +154,6 @@ class Shelf:
         shelf.in_flight += chunk.weight
         self._messages[lane.channel] += chunk.weight
         self._calls[lane.channel] += 1
-        self._alone = held.claim.is_alone
         return chunk
 
     def _chunk_size(self, shelf: _LaneShelf, lane: Lane) -> int:
@@ -195,8 +191,6 @@ class Shelf:
             for chunk in chunks:
                 self._lanes[chunk.lane].in_flight -= chunk.weight
                 self._messages[chunk.lane.channel] -= chunk.weight
-                if chunk.held.claim.is_alone:
-                    self._alone = False
             self._changed.notify_all()
 
     def waiting(self) -> list[Held]:

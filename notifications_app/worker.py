@@ -52,6 +52,8 @@ class Worker:
         self._sent: SimpleQueue[Sent | None] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
+        self._clears_shelf = False
+        """Whether nothing is claimed until all that is held is through, or a message that has to be alone."""
         self._swept_s = self._looked_s = self._renewed_s = 0.0
         self._senders = [
             threading.Thread(target=self._send_loop, name=f"vigil-send-{n}", daemon=True)
@@ -98,7 +100,7 @@ class Worker:
                 self._wait_idle(None)
                 break
             if not claimed:
-                if drain and self._shelf.is_idle():
+                if drain and self._shelf.is_idle() and not self._clears_shelf:
                     break
                 self._rest(rest_s)
         self._shut_down()
@@ -111,9 +113,7 @@ class Worker:
             self._keep_house(poll_s)
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
-            found = board.open_lanes()
-            claimed = sum(self._claim(board, lane, groups) for lane, groups in found.items())
-            claimed += self._claim_suspects(board)
+            claimed = self._claim_all(board)
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
             time.sleep(poll_s)
@@ -163,6 +163,19 @@ class Worker:
     def _return(self, held: Held) -> None:
         outbox.give_back(self._shelf.remove(held), held.claim.token)
 
+    def _claim_all(self, board: Board) -> int:
+        """What is due; or, when nothing else is held, one message that may kill this process, and nothing beside it."""
+        is_idle = self._shelf.is_idle()
+        if self._clears_shelf and not is_idle:
+            return 0
+        alone = self._suspects(board, alone=True)
+        self._clears_shelf = bool(alone)
+        if alone:
+            return self._claim_suspect(alone, alone=True) if is_idle else 0
+        found = board.open_lanes()
+        claimed = sum(self._claim(board, lane, groups) for lane, groups in found.items())
+        return claimed + self._claim_suspects(board)
+
     def _claim(self, board: Board, lane: Lane, groups: list[Group]) -> int:
         """Fill the shelf of one lane up, or put something more urgent on top of it."""
         by = board.channels[lane.channel]
@@ -186,17 +199,23 @@ class Worker:
 
     def _claim_suspects(self, board: Board) -> int:
         """Messages that a worker may have died of, each by itself."""
-        suspected = outbox.suspect_lanes(board.now)
-        lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
+        lanes = self._suspects(board, alone=False)
         claimed = 0
         while lanes and self._shelf.suspects < self.concurrency:
-            begin_s = since_boot_s()
-            claim = outbox.claim_suspect(lanes)
-            if claim is None:
+            if not self._claim_suspect(lanes, alone=False):
                 break
-            self._shelf.put(claim, self._safe_until_s(begin_s))
             claimed += 1
         return claimed
+
+    def _suspects(self, board: Board, *, alone: bool) -> dict[Lane, Claimant]:
+        found = outbox.suspect_lanes(board.now, alone=alone)
+        return {lane: board.channels[lane.channel] for lane in found if board.is_open(lane)}
+
+    def _claim_suspect(self, lanes: dict[Lane, Claimant], *, alone: bool) -> int:
+        begin_s = since_boot_s()
+        if claim := outbox.claim_suspect(lanes, alone=alone):
+            self._shelf.put(claim, self._safe_until_s(begin_s))
+        return int(claim is not None)
 
     def _rest(self, seconds: float) -> None:
         """Until the bell rings, the shelf runs low, or the time is over."""
