@@ -57,8 +57,8 @@ def length() -> int | None:
 
 
 def refill(ids: Sequence[int]) -> bool:
-    """Make the list hold exactly `ids`; False without Redis."""
-    return _try(lambda redis: _replace(redis, ids)) is not None
+    """Make the list hold exactly `ids`, whatever was at its key; False without Redis."""
+    return _try(lambda redis: _replace(redis, ids), at_once=True) is not None
 
 
 def _push(redis: Any, ids: Sequence[int]) -> bool:
@@ -79,12 +79,12 @@ def _replace(redis: Any, ids: Sequence[int]) -> bool:
     return True
 
 
-def _try(call: Any) -> Any:
-    """The answer of Redis, or None. After a failure Redis is left alone for a few seconds."""
+def _try(call: Any, *, at_once: bool = False) -> Any:
+    """The answer of Redis, or None. After a failure Redis is left alone for a few seconds, but for calls `at_once`."""
     alias = conf.queue_cache()
     if conf.get().QUEUE == "database" or not alias:
         return None
-    if _down_since_s and time.monotonic() - _down_since_s[0] < RETRY_S:
+    if not at_once and _down_since_s and time.monotonic() - _down_since_s[0] < RETRY_S:
         return None
     try:
         answer = call(get_redis_connection(alias))

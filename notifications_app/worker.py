@@ -52,6 +52,8 @@ class Worker:
         self._sent: SimpleQueue[Sent | None] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
+        self._is_behind = False
+        """Whether something is due that may not be claimed yet: the entries of the list stand for it."""
         self._clears_shelf = False
         """Whether nothing is claimed until all that is held is through, or a message that has to be alone."""
         self._swept_s = self._looked_s = self._renewed_s = 0.0
@@ -113,6 +115,7 @@ class Worker:
             self._keep_house(poll_s)
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
+            self._is_behind = board.has_due()
             claimed = self._claim_all(board)
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
@@ -209,6 +212,7 @@ class Worker:
 
     def _suspects(self, board: Board, *, alone: bool) -> dict[Lane, Claimant]:
         found = outbox.suspect_lanes(board.now, alone=alone)
+        self._is_behind = self._is_behind or bool(found)
         return {lane: board.channels[lane.channel] for lane in found if board.is_open(lane)}
 
     def _claim_suspect(self, lanes: dict[Lane, Claimant], *, alone: bool) -> int:
@@ -220,7 +224,7 @@ class Worker:
     def _rest(self, seconds: float) -> None:
         """Until the bell rings, the shelf runs low, or the time is over."""
         deadline_s = time.monotonic() + seconds
-        if self._shelf.in_flight < self.concurrency:
+        if not self._is_behind:
             self._bell.listen()
         while not self._stop_asked and (left_s := deadline_s - time.monotonic()) > 0:
             if self._wake.wait(min(left_s, 0.1)):
