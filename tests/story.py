@@ -14,6 +14,14 @@ from tests.gateways import Gateway, SmtpSink
 from tests.site import Site
 
 
+WEBHOOKS = {
+    "WEBHOOK_ENABLED": "true",
+    "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "PRIVATE_NETWORKS": "127.0.0.0/8",
+}
+"""Webhooks of people, to receivers on this machine."""
+
+
 def channels_env(sink: SmtpSink | None = None, gateway: Gateway | None = None) -> dict[str, str]:
     """The variables of the guide for these servers."""
     env: dict[str, str] = {}
