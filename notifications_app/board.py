@@ -37,6 +37,9 @@ class Board:
                 found[group.lane].append(group)
         return found
 
+    def has_due(self) -> bool:
+        return any(group.due_at <= self.now for group in self.groups)
+
     def is_open(self, lane: Lane) -> bool:
         if lane.channel not in self.channels:
             return False

@@ -74,16 +74,22 @@ def deliver_due(
 
 
 def _claims(dispatcher: NotificationDispatcher, batch: int) -> Iterator[Claim]:
-    """A claim of each lane that is open, when its turn comes, then a message that was lost with a worker."""
+    """A claim of each lane that is open, when its turn comes; when there is none, one message that was lost with a worker.
+
+    One that was lost alone comes last.
+    """
     board = Board.read(db_now(), partial(dispatcher.claimant, worker=None))
+    found = False
     for lane, groups in board.open_lanes().items():
         by = board.channels[lane.channel]
         if claim := outbox.claim(groups, batch, by, is_watched=board.is_watched(lane)):
+            found = True
             yield claim
-    suspected = outbox.suspect_lanes(board.now)
-    lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
-    if claim := outbox.claim_suspect(lanes):
-        yield claim
+    for alone, lanes in enumerate(outbox.suspect_lanes(board.now)):
+        by_lane = {lane: board.channels[lane.channel] for lane in lanes if board.is_open(lane)}
+        if not found and (claim := outbox.claim_suspect(by_lane, alone=bool(alone))):
+            found = True
+            yield claim
 
 
 def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float) -> int:

@@ -63,7 +63,7 @@ class Claim:
     is_suspect: bool = False
     """A claim of this row was lost: it is alone in this one."""
     is_alone: bool = False
-    """It was alone in the lost one, too: nothing else is to be sent beside it."""
+    """It was alone in the lost one, too: nothing else is to be held beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,14 @@ def _of(group: Group, now: datetime) -> QuerySet[AlertNotification]:
     )
 
 
-def suspect_lanes(now: datetime) -> set[Lane]:
-    """Where rows wait that may be what killed their worker."""
-    return {Lane(*found) for found in suspects(now).values_list("channel", "lane")[:SUSPECTS_MOST]}
+def suspect_lanes(now: datetime) -> tuple[set[Lane], set[Lane]]:
+    """Where rows wait that may be what killed their worker: those that were lost once, and those lost more often."""
+    once: set[Lane] = set()
+    often: set[Lane] = set()
+    rows = suspects(now).values_list("channel", "lane", "lost_claims")[:SUSPECTS_MOST]
+    for channel, lane, lost_claims in rows:
+        (often if lost_claims > 1 else once).add(Lane(channel, lane))
+    return once, often
 
 
 def suspects(now: datetime) -> QuerySet[AlertNotification]:
@@ -168,13 +173,21 @@ def suspects(now: datetime) -> QuerySet[AlertNotification]:
     return due(now).filter(lost_claims__gt=0).order_by("due_at", "id")
 
 
-def claim_suspect(claimants: Mapping[Lane, Claimant]) -> Claim | None:
-    """Lease one such row of `claimants`' lanes, the most urgent first."""
+def _suspects(now: datetime, alone: bool) -> QuerySet[AlertNotification]:
+    return suspects(now).filter(**{"lost_claims__gt" if alone else "lost_claims": 1})
+
+
+def claim_suspect(claimants: Mapping[Lane, Claimant], *, alone: bool) -> Claim | None:
+    """Lease one such row of `claimants`' lanes, the most urgent first.
+
+    With `alone` the caller may hold nothing else: what it held would be lost with it, as if it were to blame.
+    """
     now = db_now()
-    waiting = suspects(now).order_by("priority", "due_at", "id")[:SUSPECTS_MOST]
+    rows = _suspects(now, alone)
+    waiting = rows.order_by("priority", "due_at", "id")[:SUSPECTS_MOST]
     chosen = [row.pk for row in waiting if Lane(row.channel, row.lane) in claimants]
     with brief():
-        row = locked(suspects(now).filter(pk__in=chosen)).first() if chosen else None
+        row = locked(rows.filter(pk__in=chosen)).first() if chosen else None
         if row is None:
             return None
         lane, token = Lane(row.channel, row.lane), uuid.uuid4().hex
@@ -191,7 +204,7 @@ def claim_suspect(claimants: Mapping[Lane, Claimant]) -> Claim | None:
         is_probe=bool(state.openings),
         is_watched=True,
         is_suspect=True,
-        is_alone=row.lost_claims > 1,
+        is_alone=alone,
     )
 
 

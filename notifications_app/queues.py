@@ -86,11 +86,11 @@ def length() -> int | None:
 
 
 def refill(ids: Sequence[int]) -> bool:
-    """Make the bell say exactly `ids`; False without one."""
+    """Make the bell say exactly `ids`, whatever was at its key; False without one."""
     if conf.get().QUEUE == "celery":
         ring(ids)
         return True
-    return _try(lambda redis: _replace(redis, ids)) is not None
+    return _try(lambda redis: _replace(redis, ids), at_once=True) is not None
 
 
 def _push(redis: Any, ids: Sequence[int]) -> bool:
@@ -111,10 +111,12 @@ def _replace(redis: Any, ids: Sequence[int]) -> bool:
     return True
 
 
-def _try(call: Any) -> Any:
-    """The answer of Redis, or None. After a failure Redis is left alone for a few seconds."""
+def _try(call: Any, *, at_once: bool = False) -> Any:
+    """The answer of Redis, or None. After a failure Redis is left alone for a few seconds, but for calls `at_once`."""
     alias = conf.queue_cache()
-    if conf.get().QUEUE in ("database", "celery") or not alias or _is_left_alone():
+    if conf.get().QUEUE in ("database", "celery") or not alias:
+        return None
+    if not at_once and _is_left_alone():
         return None
     try:
         answer = call(get_redis_connection(alias))

@@ -77,7 +77,6 @@ class Shelf:
         self._calls: Counter[str] = Counter()
         self._taken = 0
         """Chunks that are not done."""
-        self._alone = False
         self._is_closed = False
 
     @property
@@ -136,15 +135,11 @@ class Shelf:
             return None
 
     def _next(self) -> Chunk | None:
-        if self._alone:
-            return None
         ready = [(lane, shelf) for lane, shelf in self._lanes.items() if shelf.held]
         # among equals the lane that has least on its way
         ready.sort(key=lambda pair: (pair[1].held[0].claim.priority, pair[1].in_flight))
         for lane, shelf in ready:
             held = shelf.held[0]
-            if held.claim.is_alone and self._taken:
-                return None  # its turn comes when all others are through
             room = self._room(lane, shelf)
             if room > 0 and self._calls[lane.channel] < self._most_calls():
                 return self._cut(lane, shelf, held, room)
@@ -172,7 +167,6 @@ class Shelf:
         shelf.in_flight += chunk.weight
         self._messages[lane.channel] += chunk.weight
         self._calls[lane.channel] += 1
-        self._alone = held.claim.is_alone
         return chunk
 
     def _chunk_size(self, shelf: _LaneShelf, lane: Lane) -> int:
@@ -216,8 +210,6 @@ class Shelf:
                 self._lanes[chunk.lane].in_flight -= chunk.weight
                 self._messages[chunk.lane.channel] -= chunk.weight
                 self._taken -= 1
-                if chunk.held.claim.is_alone:
-                    self._alone = False
             self._changed.notify()
 
     def waiting(self) -> list[Held]:

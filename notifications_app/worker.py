@@ -57,7 +57,11 @@ class Worker:
         self._sent: SimpleQueue[Sent | None] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
-        self._swept_s = self._looked_s = self._renewed_s = self._suspected_s = 0.0
+        self._is_behind = False
+        """Whether something is due that may not be claimed yet: the entries of the list stand for it."""
+        self._clears_shelf = False
+        """Whether nothing is claimed until all that is held is through, or a message that has to be alone."""
+        self._swept_s = self._looked_s = self._renewed_s = self._unsuspicious_until_s = 0.0
         self._senders = [
             threading.Thread(target=self._send_loop, name=f"vigil-send-{n}", daemon=True)
             for n in range(min(concurrency, THREADS_MOST))
@@ -104,7 +108,7 @@ class Worker:
                 self._wait_idle(None)
                 break
             if not claimed:
-                if drain and self._shelf.is_idle():
+                if drain and self._shelf.is_idle() and not self._clears_shelf:
                     break
                 self._rest(rest_s)
         self._shut_down()
@@ -117,9 +121,8 @@ class Worker:
             self._keep_house(poll_s)
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
-            found = board.open_lanes()
-            claimed = sum(self._claim(board, lane, groups) for lane, groups in found.items())
-            claimed += self._claim_suspects(board)
+            self._is_behind = board.has_due()
+            claimed = self._claim_all(board)
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
             time.sleep(poll_s)
@@ -169,6 +172,37 @@ class Worker:
     def _return(self, held: Held) -> None:
         outbox.give_back(self._shelf.remove(held), held.claim.token)
 
+    def _claim_all(self, board: Board) -> int:
+        """What is due; or, when nothing else is held, one message that may kill this process, and nothing beside it."""
+        is_idle = self._shelf.is_idle()
+        if self._clears_shelf and not is_idle:
+            return 0
+        once, often = self._suspects(board)
+        self._clears_shelf = bool(often)
+        if often:
+            return self._claim_suspect(often, alone=True) if is_idle else 0
+        found = board.open_lanes()
+        claimed = sum(self._claim(board, lane, groups) for lane, groups in found.items())
+        while once and self._shelf.suspects < self.concurrency:
+            if not self._claim_suspect(once, alone=False):
+                break
+            claimed += 1
+        return claimed
+
+    def _suspects(self, board: Board) -> list[dict[Lane, Claimant]]:
+        """Open lanes with messages that were lost with a worker, once or more often. There are hardly ever any."""
+        if time.monotonic() < self._unsuspicious_until_s:
+            return [{}, {}]
+        found = outbox.suspect_lanes(board.now)
+        if any(found):
+            self._is_behind = True
+        else:
+            self._unsuspicious_until_s = time.monotonic() + SUSPECT_EVERY_S
+        return [
+            {lane: board.channels[lane.channel] for lane in lanes if board.is_open(lane)}
+            for lanes in found
+        ]
+
     def _claim(self, board: Board, lane: Lane, groups: list[Group]) -> int:
         """Fill the shelf of one lane up, or put something more urgent on top of it."""
         by = board.channels[lane.channel]
@@ -190,30 +224,16 @@ class Worker:
                 break
         return claimed
 
-    def _claim_suspects(self, board: Board) -> int:
-        """Messages that a worker may have died of, each by itself. There are hardly ever any: asked once a second."""
-        now_s = time.monotonic()
-        if now_s - self._suspected_s < SUSPECT_EVERY_S:
-            return 0
-        self._suspected_s = now_s
-        suspected = outbox.suspect_lanes(board.now)
-        lanes = {lane: board.channels[lane.channel] for lane in suspected if board.is_open(lane)}
-        claimed = 0
-        while lanes and self._shelf.suspects < self.concurrency:
-            begin_s = since_boot_s()
-            claim = outbox.claim_suspect(lanes)
-            if claim is None:
-                break
+    def _claim_suspect(self, lanes: dict[Lane, Claimant], *, alone: bool) -> int:
+        begin_s = since_boot_s()
+        if claim := outbox.claim_suspect(lanes, alone=alone):
             self._shelf.put(claim, self._safe_until_s(begin_s))
-            claimed += 1
-        if claimed:
-            self._suspected_s = 0.0
-        return claimed
+        return int(claim is not None)
 
     def _rest(self, seconds: float) -> None:
         """Until the bell rings, the shelf runs low, or the time is over."""
         deadline_s = time.monotonic() + seconds
-        if self._shelf.in_flight < self.concurrency:
+        if not self._is_behind:
             self._bell.listen()
         while not self._stop_asked and (left_s := deadline_s - time.monotonic()) > 0:
             if self._wake.wait(min(left_s, 0.1)):

@@ -30,6 +30,9 @@ def claim_one(channel: Channel, most: int = 1) -> Claim | None:
         if lane.channel == channel.name:
             by = board.channels[lane.channel]
             return outbox.claim(groups, most, by, is_watched=board.is_watched(lane))
-    lanes = outbox.suspect_lanes(board.now)
-    open_lanes = [lane for lane in lanes if lane.channel == channel.name and board.is_open(lane)]
-    return outbox.claim_suspect({lane: board.channels[lane.channel] for lane in open_lanes})
+    for alone, lanes in enumerate(outbox.suspect_lanes(board.now)):
+        mine = [lane for lane in lanes if lane.channel == channel.name and board.is_open(lane)]
+        claimants = {lane: board.channels[lane.channel] for lane in mine}
+        if claim := outbox.claim_suspect(claimants, alone=bool(alone)):
+            return claim
+    return None

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -57,23 +58,29 @@ class Reply:
 class Gateway:
     """`posts` are the requests so far, `reply` what each is answered.
 
-    At first it accepts everything but calls to Aliyun with a wrong signature.
+    At first it accepts everything but calls to Aliyun with a wrong signature. On another `host` of 127.0.0.0/8 it is
+    another lane; with `tls` (a server's SSLContext) it speaks HTTPS.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         self.posts: list[Post] = []
         self.reply: Reply | Callable[[Post], Reply] = _verdict
         self._once: deque[Reply] = deque()
         self._closing = threading.Event()
         handler = type("Handler", (_Handler,), {"gateway": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._host, self._scheme = host, "https" if tls else "http"
+        self._server = ThreadingHTTPServer((host, 0), handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         # socketserver waits at its end only for threads that are no daemons
         self._server.daemon_threads = False
         self._thread = threading.Thread(target=partial(self._server.serve_forever, 0.02))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://{self._host}:{self._server.server_port}"
 
     @property
     def robot(self) -> str:

@@ -55,6 +55,10 @@ class SmtpSink:
         """The reply to every message, as in "451 4.3.0 later"."""
         self.delay_s = delay_s
         """How long the reply to a message takes."""
+        self.answer_after_s = 0.0
+        """How long a message is kept before it is answered: who goes away meanwhile does not know that it arrived."""
+        self.unheard = 0
+        """Answers for which the client did not wait."""
         self.drop_after_data = False
         self._tls, self.ssl_only, self._users = tls, ssl_only, users
         self._loop = asyncio.new_event_loop()
@@ -150,4 +154,9 @@ class _SmtpHandler:
         sink.mails += [
             Mail(envelope.mail_from, recipient, *kept) for recipient in envelope.rcpt_tos
         ]
+        try:
+            await asyncio.sleep(sink.answer_after_s)
+        except asyncio.CancelledError:
+            sink.unheard += 1
+            raise
         return f"250 2.0.0 OK: queued as {len(sink.mails)}"

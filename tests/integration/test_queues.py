@@ -98,6 +98,18 @@ def test_rubbish_at_the_key_is_replaced(use_redis, redis_url):
     assert queues.length() == 1
 
 
+def test_rubbish_is_replaced_at_once_although_redis_is_left_alone_after_it(
+    use_redis, redis_url, monkeypatch
+):
+    use_redis(redis_url)
+    monkeypatch.setattr(queues, "RETRY_S", 60.0)
+    with redis_client.Redis.from_url(redis_url) as client:
+        client.set("notification:dispatch:queue", "rubbish")
+    assert queues.length() is None
+    assert queues.refill([1])
+    assert queues.length() == 1
+
+
 def test_redis_that_goes_and_comes_back_is_noticed_both_times(use_redis):
     server = RedisServer()
     server.start()

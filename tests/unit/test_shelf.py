@@ -88,23 +88,6 @@ def test_urgent_message_goes_before_those_that_were_there():
     assert chunk.held.claim.priority == 0
 
 
-def test_suspect_that_was_lost_alone_has_the_worker_for_itself():
-    shelf = shelf_of(8)
-    put(shelf, MAIL, 2, priority=2)
-    running = take_all(shelf)
-    put(shelf, Lane("WEBHOOK"), 1, priority=1, is_suspect=True, is_alone=True)
-    assert take_all(shelf) == []
-    for chunk in running:
-        shelf.sent(chunk, 0.1)
-    shelf.done(running)
-    put(shelf, MAIL, priority=2)
-    (alone,) = take_all(shelf)
-    assert alone.held.claim.is_alone
-    shelf.sent(alone, 0.1)
-    shelf.done([alone])
-    assert take_all(shelf)
-
-
 def test_gateway_that_takes_no_time_gets_its_messages_by_the_hundred():
     shelf = shelf_of(256)
     put(shelf, MAIL, 500)
