@@ -19,7 +19,7 @@ from benchmarks.measure import Measure
 from benchmarks.stage import Stage, open_stage
 from benchmarks.trial import LeftOutError, Trial
 
-SUITES = ("engine",)
+SUITES = ("engine", "delivery")
 """Each is a package here with `TRIALS`."""
 RUNS = 3
 TOLD_CHARACTERS = 1500
@@ -39,7 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = 1 if options.quick else options.runs
     if options.quick:
         talk.print("Quick: single, smaller runs. Good for seeing that it works, not for figures.")
-    stage = open_stage(quick=options.quick, runs=runs, profile=options.profile, say=talk.print)
+    stage = open_stage(
+        quick=options.quick,
+        full=options.full,
+        runs=runs,
+        profile=options.profile,
+        say=talk.print,
+    )
     with stage as ready:
         where = machine.describe(ready.databases.version())
         measures, failed = run_all(trials, ready, talk)
@@ -51,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", epilog=EXIT_CODES)
     made.add_argument("suite", choices=SUITES)
     made.add_argument("--quick", action="store_true", help="at most 90 s, single and smaller runs")
+    made.add_argument("--full", action="store_true", help="the memory of a million messages")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the measures to FILE")
     made.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     made.add_argument("--runs", type=int, default=RUNS, help=f"medians of so many ({RUNS})")
@@ -59,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "--profile",
         type=Path,
         metavar="FOLDER",
-        help="py-spy (on PATH) writes the stacks of each scheduler there; slows it down",
+        help="py-spy (on PATH) writes the stacks of each scheduler and worker there; slows it down",
     )
     return made
 

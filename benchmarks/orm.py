@@ -12,10 +12,11 @@ from django.db import connections
 from tests import environment
 
 
-def set_up() -> None:
+def set_up(settings: str = "project.settings") -> None:
     """Before any model is imported. Nobody's own database is touched: DATABASE_URL is not read."""
     os.environ.pop("DATABASE_URL", None)
     environment.isolate()
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
     django.setup()
 
 

@@ -60,8 +60,12 @@ class Site:
         return process
 
     def ready_scheduler(self) -> servers.Running:
-        """One that has registered, which is the last thing before its loop."""
-        process = self.scheduler()
+        return self.ready("runscheduler")
+
+    def ready(self, *command: str) -> servers.Running:
+        """`manage.py COMMAND` that has registered, which is the last thing before its loop."""
+        process = servers.start_manage(*command, folder=self.folder, env=self.env)
+        self._stack.callback(process.stop)
         servers.wait_until(lambda: _is_registered(process), READY_TIMEOUT_S)
         if self.stage.profile:
             self._record(process.pid, self.stage.profile)

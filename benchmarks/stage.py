@@ -20,6 +20,8 @@ class Stage:
     folder: Path
     databases: Databases
     redis_url: str
+    full: bool
+    """Whether what takes very long is done at its whole size."""
     profile: Path | None
     """Where the stacks of each scheduler go."""
     say: Callable[[str], None]
@@ -27,7 +29,7 @@ class Stage:
 
 @contextlib.contextmanager
 def open_stage(
-    *, quick: bool, runs: int, profile: Path | None, say: Callable[[str], None]
+    *, quick: bool, full: bool, runs: int, profile: Path | None, say: Callable[[str], None]
 ) -> Iterator[Stage]:
     """PostgreSQL and Redis are those of TEST_DATABASE_URL and TEST_REDIS_URL, else started from wheels."""
     with contextlib.ExitStack() as stack:
@@ -36,6 +38,6 @@ def open_stage(
         stack.callback(databases.close)
         redis_url = stack.enter_context(servers.redis())
         yield Stage(
-            quick=quick, runs=runs, folder=folder, databases=databases,
+            quick=quick, full=full, runs=runs, folder=folder, databases=databases,
             redis_url=redis_url, profile=profile, say=say,
         )  # fmt: skip

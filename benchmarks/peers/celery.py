@@ -18,6 +18,8 @@ from tests.servers import Running, wait_until
 
 BEAT = "celery beat, django-celery-beat"
 BARE = "bare Celery, Redis, one row each"
+TASK_EACH = "Celery, Redis, prefork -c 2, a task each"
+DELAY = "Celery, Redis, delay() one by one"
 
 APP = "benchmarks.peers.side.celery_app"
 NOTED = "vigil-benchmark:noted"
@@ -90,6 +92,32 @@ def drain(stage: Stage, count: int) -> Figures:
         return {"rate": count / (final_s - at_s)}
 
 
+def deliver(stage: Stage, count: int) -> Figures:
+    """`count` notifications sent by a task each, all queued before the worker starts.
+
+    `delay_rate`: tasks queued a second by one process. `rate`: rows updated a second by a worker that has warmed up.
+    """
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(stage.databases.empty("postgresql"))
+        stack.enter_context(orm.connected(url))
+        stack.enter_context(clean_redis(stage.redis_url))
+        env = {"DATABASE_URL": url, "CELERY_BROKER_URL": stage.redis_url}
+        queued = environment.start(
+            stage, "-m", "benchmarks.peers.side.celery_queue", str(count), **env
+        )
+        assert queued.wait(PREPARE_TIMEOUT_S) == 0, queued.err
+        options = ("--pool=prefork", "--concurrency=2", "--prefetch-multiplier=32")
+        _celery(stage, stack, "worker", *options, **env)
+        warm = count // 20
+        began_s = wait_for(_count_sent, warm, time.time() + PATIENCE_S)
+        first = _count_sent()
+        final_s = wait_for(_count_sent, count, time.time() + PATIENCE_S)
+        return {
+            "rate": (count - first) / (final_s - began_s),
+            "delay_rate": count / float(queued.out.split()[-1]),
+        }
+
+
 def _celery(
     stage: Stage, stack: contextlib.ExitStack, service: str, *options: str, **env: str
 ) -> Running:
@@ -108,4 +136,10 @@ def _is_ready(worker: Running) -> bool:
 def _count_rows() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM side_result WHERE number >= 0")
+        return int(cursor.fetchone()[0])
+
+
+def _count_sent() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM side_notification WHERE status = 'SENT'")
         return int(cursor.fetchone()[0])

@@ -14,3 +14,16 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class Notification(models.Model):
+    """What a task of its own sends: one row, one update."""
+
+    status = models.CharField(max_length=16, default="PENDING")
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "side"
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"
