@@ -74,7 +74,7 @@ def deliver_due(
 
 
 def _claims(dispatcher: NotificationDispatcher, batch: int) -> Iterator[Claim]:
-    """A claim of each lane that is open, when its turn comes; when there is none, one message that was lost with a worker.
+    """A claim of each lane that is open, when its turn comes; if there is none, a message that was lost.
 
     One that was lost alone comes last.
     """

@@ -87,7 +87,9 @@ def backlog(stage: Stage) -> Sequence[Measure]:
     with contextlib.ExitStack() as stack:
         bare = stack.enter_context(_kept(stage, 0))
         full = stack.enter_context(_kept(stage, behind))
-        alone, ours = take_turns(stage.runs, partial(bare, count_of(stage)), partial(full, count_of(stage)))
+        alone, ours = take_turns(
+            stage.runs, partial(bare, count_of(stage)), partial(full, count_of(stage))
+        )
     return (
         Measure(
             name=f"the same with {behind:,} due later and {behind:,} sent before",

@@ -15,8 +15,8 @@ from benchmarks.engine import plans
 from benchmarks.measure import Figures, Goal, Measure, take_turns
 from benchmarks.stage import Stage
 from notifications_app import judgement
-from notifications_app.channels.email import letter, options
 from notifications_app.channels import registry
+from notifications_app.channels.email import letter, options
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.states import FINAL_STATES
 

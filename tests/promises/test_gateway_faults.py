@@ -1,4 +1,4 @@
-"""P4 with gateways that do anything but their work: each message ends or is due again, and no lane waits for another."""
+"""P4 with gateways that do anything but their work: each message ends or is due again, no lane waits for another."""
 
 from __future__ import annotations
 
