@@ -81,6 +81,8 @@ def record(results: Sequence[Result]) -> None:
             if one.judged.row.pk in kept
         ]
         _help_unreached(mine, now)
+        for lane in _unasked(results, [one for one, _settlement in asked]):
+            lanes.end_probe(lane, now)
         _note_lanes([one for one, _settlement in asked], now)
         rollups.count_attempts(attempts)
         rollups.count_latencies(
@@ -186,15 +188,24 @@ def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
         _note_channel(name, results, now)
 
 
+def _unasked(results: Sequence[Result], asked: Sequence[Result]) -> list[Lane]:
+    """The lanes whose probe came to nothing."""
+    probed = {one.lane for one in results if one.is_probe}
+    return sorted(probed - {one.lane for one in asked if one.is_probe})
+
+
 def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
     throttled = [one.error for one in results if isinstance(one.error, ThrottledError)]
     blamed = [one.error for one in results if blames_gateway(one.error)]
     if throttled:
         lanes.pause(lane, max(map(wait_of, throttled)), str(throttled[0]), now)
-    elif len(blamed) < len(results):
+        return
+    if len(blamed) < len(results):
         lanes.note_alive(lane)
-    elif lanes.note_failures(lane, len(_calls(results)), _words(blamed[-1]), now):
-        channel_alarms.breaker_opened(lane, _words(blamed[-1]), now)
+        return
+    said, is_probe = _words(blamed[-1]), any(one.is_probe for one in results)
+    if lanes.note_failures(lane, len(_calls(results)), said, now, is_probe=is_probe):
+        channel_alarms.breaker_opened(lane, said, now)
 
 
 def _calls(results: Sequence[Result]) -> set[str]:

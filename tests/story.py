@@ -13,7 +13,6 @@ from tests.factories import make_user
 from tests.gateways import Gateway, SmtpSink
 from tests.site import Site
 
-
 WEBHOOKS = {
     "WEBHOOK_ENABLED": "true",
     "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
