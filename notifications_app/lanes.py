@@ -134,6 +134,13 @@ def spend(state: LaneState, limit: RateLimit | None, calls: int, now: datetime) 
     state.save(update_fields=["spent_until", "paused_until"])
 
 
+def end_probe(lane: Lane, now: datetime) -> None:
+    """The probe asked nobody, as its message was not to go out: the next one may."""
+    LaneState.objects.filter(channel=lane.channel, lane=lane.name, openings__gt=0).update(
+        paused_until=now
+    )
+
+
 def note_alive(lane: Lane) -> None:
     """The gateway answered: whatever the breaker has counted is void."""
     LaneState.objects.filter(channel=lane.channel, lane=lane.name, failures_in_a_row__gt=0).update(
@@ -144,14 +151,15 @@ def note_alive(lane: Lane) -> None:
     )
 
 
-def note_failures(lane: Lane, count: int, error: str, now: datetime) -> bool:
+def note_failures(lane: Lane, count: int, error: str, now: datetime, *, is_probe: bool) -> bool:
     """The gateway failed `count` times in a row; whether that opened the breaker (again).
 
-    It opens after BREAKER_AFTER failures, for 30 s, then twice as long each time up to 10 minutes.
+    It opens after BREAKER_AFTER failures, for 30 s; after each probe that fails twice as long, up to 10 minutes. What
+    was on its way when it opened says nothing new.
     """
     state = lock(lane)
     state.failures_in_a_row += count
-    opens = state.openings > 0 or state.failures_in_a_row >= conf.get().BREAKER_AFTER
+    opens = is_probe or (not state.openings and state.failures_in_a_row >= conf.get().BREAKER_AFTER)
     if opens:
         seconds = min(FIRST_OPENING_S * 2**state.openings, LONGEST_OPENING_S)
         state.openings += 1

@@ -73,6 +73,8 @@ def record(results: Sequence[Result]) -> None:
         attempts = [_attempt(*pair, now, pair[0].judged.row.pk not in kept) for pair in asked]
         bulk.insert(DeliveryAttempt, attempts)
         _help_unreached([pair for pair in ended if pair[0].judged.row.pk in kept], now)
+        for lane in _unasked(results, [one for one, _settlement in asked]):
+            lanes.end_probe(lane, now)
         _note_lanes([one for one, _settlement in asked], now)
         rollups.count(attempts, _births(asked), now)
     for (one, settlement), attempt in zip(asked, attempts, strict=True):
@@ -171,16 +173,31 @@ def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
         _note_channel(name, results, now)
 
 
+def _unasked(results: Sequence[Result], asked: Sequence[Result]) -> list[Lane]:
+    """The lanes whose probe came to nothing."""
+    probed = {one.claim.lane for one in results if one.claim.is_probe}
+    return sorted(probed - {one.claim.lane for one in asked if one.claim.is_probe})
+
+
+_failing: set[Lane] = set()
+"""Lanes whose last word in this process was a failure."""
+
+
 def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
     throttled = [one.error for one in results if isinstance(one.error, ThrottledError)]
     blamed = [one.error for one in results if blames_gateway(one.error)]
     if throttled:
         lanes.pause(lane, max(map(wait_of, throttled)), str(throttled[0]), now)
-    elif len(blamed) < len(results):
-        if any(one.claim.is_watched for one in results):
+        return
+    if len(blamed) < len(results):
+        if lane in _failing or any(one.claim.is_watched for one in results):
+            _failing.discard(lane)
             lanes.note_alive(lane)
-    elif lanes.note_failures(lane, len(_calls(results)), _words(blamed[-1]), now):
-        channel_alarms.breaker_opened(lane, _words(blamed[-1]), now)
+        return
+    _failing.add(lane)
+    said, is_probe = _words(blamed[-1]), any(one.claim.is_probe for one in results)
+    if lanes.note_failures(lane, len(_calls(results)), said, now, is_probe=is_probe):
+        channel_alarms.breaker_opened(lane, said, now)
 
 
 def _calls(results: Sequence[Result]) -> set[str]:

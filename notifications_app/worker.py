@@ -16,12 +16,14 @@ from notifications_app.board import Board
 from notifications_app.channels import registry
 from notifications_app.dispatcher import NotificationDispatcher, record_surely
 from notifications_app.doorbell import Doorbell
+from notifications_app.errors import ThrottledError
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Group, Lane
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.outbox import Claimant
 from notifications_app.recording import Result
 from notifications_app.shelf import Chunk, Held, Shelf
+from notifications_app.verdicts import blames_gateway
 from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.heart import Heart
 from scheduler_app.states import NodeKind
@@ -169,6 +171,13 @@ class Worker:
             if not board.may_send(held.claim):
                 self._return(held)
 
+    def _return_what_closed(self) -> None:
+        """Before others may go: what has just failed may have closed its lane."""
+        try:
+            self._return_closed(Board.read(db_now(), self._claimant))
+        except DatabaseError as error:
+            logger.warning("worker_waits_for_database", extra={"error": str(error)})
+
     def _return(self, held: Held) -> None:
         outbox.give_back(self._shelf.remove(held), held.claim.token)
 
@@ -301,6 +310,8 @@ class Worker:
                 self._sent.put(None)
             close_old_connections()
             self._record(group)
+            if any(_may_close(result) for _chunk, results in group for result in results):
+                self._return_what_closed()
             self._shelf.done([chunk for chunk, _results in group])
             if any(self._shelf.is_low(chunk.lane, CLAIM_MOST) for chunk, _results in group):
                 self._wake.set()
@@ -343,6 +354,10 @@ class Worker:
             is_clean = False
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("worker_stopped", extra={"clean": is_clean})
+
+
+def _may_close(result: Result) -> bool:
+    return blames_gateway(result.error) or isinstance(result.error, ThrottledError)
 
 
 def gateway_s(results: Sequence[Result]) -> float:

@@ -52,7 +52,9 @@ def wrap_job_callable(task: Assignment, handle: RunHandle) -> Callable[[], RunRe
 
     def run() -> RunResult:
         logger.info("job_run_start", extra=task.fields)
-        outcome = run_in_child(task, handle) if task.isolated else _run_here(task, handle)
+        outcome = _not_begun(handle) or (
+            run_in_child(task, handle) if task.isolated else _run_here(task, handle)
+        )
         result = _result(task, handle, outcome)
         _log_end(task, result)
         return result
@@ -60,10 +62,15 @@ def wrap_job_callable(task: Assignment, handle: RunHandle) -> Callable[[], RunRe
     return run
 
 
+def _not_begun(handle: RunHandle) -> Outcome | None:
+    """The end of a run that was cancelled before its body was called."""
+    if handle.cancellation is None:
+        return None
+    unstarted = Outcome(state=RunState.CANCELLED, began_s=time.monotonic(), duration_ms=0.0)
+    return body.cancelled(unstarted, handle.cancellation)
+
+
 def _run_here(task: Assignment, handle: RunHandle) -> Outcome:
-    if handle.cancellation:
-        unstarted = Outcome(state=RunState.CANCELLED, began_s=time.monotonic(), duration_ms=0.0)
-        return body.cancelled(unstarted, handle.cancellation)
     with recording(handle):
         outcome = body.call(task.module, task.callable, task.args, task.kwargs)
     if outcome.state == RunState.CANCELLED and handle.cancellation:

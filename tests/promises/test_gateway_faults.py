@@ -1,4 +1,4 @@
-"""P4 with gateways that do anything but their work: each message ends or is due again, no lane waits for another."""
+"""P4 with gateways that do anything but their work: messages end or are due again, and no lane waits for another."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_breaker_opens_probes_with_one_message_and_closes(site, sink, wait_until
         wait_until(lambda: len(sink.messages) >= alerts, 20)  # the other channel's
         wait_until(lambda: not rows.filter(state="SENDING").exists(), 10)
         asked = len(gateway.posts)
-        assert 3 <= asked <= 3 + CONCURRENCY // 4, "what was on its way when it opened, and no more"
+        assert 3 <= asked <= 3 + CONCURRENCY // 4, "more than what was on its way when it opened"
         tried = sum(rows.values_list("tries", flat=True))
 
         def probe():

@@ -247,6 +247,30 @@ def test_held_channel_lets_nothing_out_and_loses_nothing(row):
     assert deliver(FakeChannel(None)).state == "SENT"
 
 
+def test_probe_that_asked_nobody_lets_the_next_one_ask(row):
+    past = db_now() - timedelta(seconds=1)
+    LaneState.objects.create(channel="EMAIL", openings=1, failures_in_a_row=3, paused_until=past)
+    NotificationSettings.objects.update(email_enabled=False)
+    assert deliver(FakeChannel()).state == "SUPPRESSED"
+    lane = LaneState.objects.get()
+    assert (lane.openings, lane.paused_until <= db_now()) == (1, True)
+
+
+def test_failures_that_were_on_their_way_when_the_breaker_opened_open_it_no_further(row, settings):
+    settings.VIGIL_NOTIFICATIONS = settings.VIGIL_NOTIFICATIONS | {"BREAKER_AFTER": 1}
+    raise_alert(NewAlert(fingerprint="cpu", title="CPU busy", owner="olga"))
+    channel = FakeChannel(*[DeliveryError("busy")] * 3)
+    claims = [claim_one(channel), claim_one(channel)]
+    for claim in claims:
+        dispatcher_of(channel).deliver(claim)
+    lane = LaneState.objects.get()
+    assert (lane.openings, lane.failures_in_a_row) == (1, 2)
+    LaneState.objects.update(paused_until=db_now())
+    make_due()
+    deliver(channel)
+    assert LaneState.objects.get().openings == 2
+
+
 def test_no_transaction_is_open_while_a_gateway_is_called(row):
     from django.db import connection
 
