@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import Count, Sum
 
-from benchmarks.ours.null_channel import NULL
 from benchmarks.engine.records import ALL_TIME, wait_for
+from benchmarks.ours.null_channel import NULL
 from benchmarks.trial import WrongRecordError
 from notifications_app.models import (
     AlertNotification,

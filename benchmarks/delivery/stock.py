@@ -122,7 +122,7 @@ def _make(model: type[models.Model], count: int, values: Mapping[str, str]) -> N
     first = _next(model)
     columns = {"id": f"{first} + n", **values}
     for field in model._meta.local_concrete_fields:
-        columns.setdefault(field.column, _literal(field.get_default()))
+        columns.setdefault(str(field.column), _literal(field.get_default()))
     table = model._meta.db_table
     names, chosen = (", ".join(part) for part in (map(_quoted, columns), columns.values()))
     with connection.cursor() as cursor:

@@ -30,7 +30,7 @@ def main(port: int, connections: int, count: int, messages: list[dict[str, Any]]
             begin.wait()
             for number in range(first, count, connections):
                 one = messages[number % len(messages)]
-                text = built(one, number).message().as_bytes(linesep="\r\n")
+                text = built(one, number).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
                 smtp.sendmail(SENDER, [one["to"]], text)
 
     threads = [threading.Thread(target=send, args=(first,)) for first in range(connections)]
