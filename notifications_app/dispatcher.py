@@ -23,6 +23,8 @@ from scheduler_app.clock import db_now
 logger = logging.getLogger("NotificationDispatcher")
 
 RECORD_AGAIN_S = 0.5
+RECORD_FOR_S = 600.0
+"""While the database is away nobody else can take the messages over."""
 ASK_AGAIN_S = 1.0
 
 
@@ -100,13 +102,13 @@ def dispatching() -> Iterator[NotificationDispatcher]:
 
 def record_surely(results: Sequence[Result]) -> None:
     """Write `results`, also when the database is away for a while: nothing is sent twice for that."""
-    give_up_s = time.monotonic() + conf.get().LEASE_S / 2
-    tokens = {result.claim.token for result in results}
+    give_up_s = time.monotonic() + RECORD_FOR_S
+    held = {result.judged.row.pk: result.claim.token for result in results}
     is_clear = True
     while True:
         try:
             # if nothing is held, the last commit went through and only its answer was lost
-            if is_clear or outbox.is_held(tokens):
+            if is_clear or outbox.is_held(held):
                 record(results)
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() > give_up_s:

@@ -235,10 +235,10 @@ def renew(tokens: Collection[str]) -> None:
     held.filter(lease_token__in=list(tokens)).update(lease_until=until)
 
 
-def is_held(tokens: Collection[str]) -> bool:
-    """Whether anything is still leased to one of `tokens`."""
-    held = AlertNotification.objects.filter(state=NotificationState.SENDING)
-    return held.filter(lease_token__in=list(tokens)).exists()
+def is_held(tokens: Mapping[int, str]) -> bool:
+    """Whether any of these rows (id to token) is still leased to its token."""
+    held = AlertNotification.objects.filter(pk__among=list(tokens), state=NotificationState.SENDING)
+    return any(tokens[pk] == token for pk, token in held.values_list("pk", "lease_token"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

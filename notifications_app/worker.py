@@ -127,6 +127,8 @@ class Worker:
             claimed = self._claim_all(board)
         except DatabaseError as error:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
+            # when it is back, whoever has an outcome to store comes first
+            self._swept_s = time.monotonic()
             time.sleep(poll_s)
             return 0, 0.0
         next_s = board.next_due_s()

@@ -17,24 +17,19 @@ from benchmarks.peers import celery
 from benchmarks.stage import Stage
 
 COUNT = 50_000
-QUICK_COUNT = 10_000
+QUICK_COUNT = 5000
 PEER_COUNT = 10_000
-QUICK_PEER_COUNT = 2000
+QUICK_PEER_COUNT = 500
 MANY = 256
 USUAL = 8
 MADE_A_SECOND = 10_000
 """How fast rows are made, and the database looked over."""
 BEHIND = 1_000_000
-QUICK_BEHIND = 50_000
-
-
-def count_of(stage: Stage) -> int:
-    return QUICK_COUNT if stage.quick else COUNT
 
 
 def null_gateway(stage: Stage) -> Sequence[Measure]:
     """In --quick fewer of both."""
-    count = count_of(stage)
+    count = QUICK_COUNT if stage.quick else COUNT
     peer_count = QUICK_PEER_COUNT if stage.quick else PEER_COUNT
     peer, many, usual = take_turns(
         stage.runs,
@@ -63,15 +58,14 @@ def null_gateway(stage: Stage) -> Sequence[Measure]:
 
 
 def two_workers(stage: Stage) -> Sequence[Measure]:
-    count = count_of(stage)
     one, two = take_turns(
         stage.runs,
-        partial(drain, stage, count, MANY),
-        partial(drain, stage, count, MANY, workers=2),
+        partial(drain, stage, COUNT, MANY),
+        partial(drain, stage, COUNT, MANY, workers=2),
     )
     return (
         Measure(
-            name=f"{count:,} due to a null gateway, two workers: until all are final",
+            name=f"{COUNT:,} due to a null gateway, two workers: until all are final",
             unit="messages/s",
             ours=two["rate"],
             peer=one["rate"],
@@ -83,16 +77,13 @@ def two_workers(stage: Stage) -> Sequence[Measure]:
 
 def backlog(stage: Stage) -> Sequence[Measure]:
     """As many again due in an hour, and as many sent an hour ago, all in the lane that is drained."""
-    behind = QUICK_BEHIND if stage.quick else BEHIND
     with contextlib.ExitStack() as stack:
         bare = stack.enter_context(_kept(stage, 0))
-        full = stack.enter_context(_kept(stage, behind))
-        alone, ours = take_turns(
-            stage.runs, partial(bare, count_of(stage)), partial(full, count_of(stage))
-        )
+        full = stack.enter_context(_kept(stage, BEHIND))
+        alone, ours = take_turns(stage.runs, partial(bare, COUNT), partial(full, COUNT))
     return (
         Measure(
-            name=f"the same with {behind:,} due later and {behind:,} sent before",
+            name=f"{COUNT:,} due to a null gateway, {BEHIND:,} due later and {BEHIND:,} sent before",
             unit="messages/s",
             ours=ours["rate"],
             peer=alone["rate"],

@@ -18,7 +18,6 @@ from benchmarks.measure import Figures, Goal, Measure, take_turns
 from benchmarks.stage import Stage
 
 COUNT = 200_000
-QUICK_COUNT = 10_000
 FULL_COUNT = 1_000_000
 LOOK_EVERY_S = 0.05
 PATIENCE_S = 1800.0
@@ -26,7 +25,7 @@ PATIENCE_S = 1800.0
 
 def memory(stage: Stage) -> Sequence[Measure]:
     """A million with --full."""
-    count = QUICK_COUNT if stage.quick else FULL_COUNT if stage.full else COUNT
+    count = FULL_COUNT if stage.full else COUNT
     (ours,) = take_turns(stage.runs, partial(_grown, stage, count))
     return (
         Measure(

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import processes, site
 from benchmarks.ours.null_channel import NULL
+from benchmarks.peers import celery
 from benchmarks.site import Site
 from benchmarks.stage import Stage
 from tests.servers import Running, wait_until
@@ -107,9 +108,11 @@ def _module(name: str, *arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def opened(stage: Stage) -> Iterator[Office]:
+def opened(stage: Stage, *, redis: bool = False) -> Iterator[Office]:
     """Without people but the owner, and without processes; models speak to its database."""
-    with site.opened(stage) as own:
+    with celery.clean_redis(stage.redis_url), site.opened(stage) as own:
+        if redis:
+            own.env["REDIS_URL"] = stage.redis_url
         yield Office(own)
 
 

@@ -86,7 +86,7 @@ def test_stats_tell_pause_breaker_limit_and_hold(read):
     assert condition().endswith(": slow down")
     lanes.resume("SYSTEM")
     with transaction.atomic():
-        lanes.note_failures(Lane("SYSTEM"), 3, "no answer", now)
+        lanes.note_failures(Lane("SYSTEM"), 3, "no answer", now, is_probe=False)
     assert condition().startswith("breaker open until")
     lanes.resume("SYSTEM")
     LaneState.objects.update(spent_until=now + timedelta(minutes=5))

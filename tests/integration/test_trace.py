@@ -181,5 +181,5 @@ def test_lane_that_a_breaker_closed_is_seen_in_the_trace():
     row = make_row()
     channel_states.ensure()
     with transaction.atomic():
-        lanes.note_failures(Lane("EMAIL"), 3, "no answer", db_now())
+        lanes.note_failures(Lane("EMAIL"), 3, "no answer", db_now(), is_probe=False)
     assert any("breaker: no answer" in text for text in story(row).next)

@@ -127,3 +127,9 @@ def test_unknown_suite_is_a_usage_error():
         parser().parse_args(["no-such-suite"])
 
     assert ended.value.code == 2
+
+
+def test_delivery_is_a_suite():
+    given = parser().parse_args(["delivery", "--quick", "--full"])
+
+    assert (given.suite, given.quick, given.full) == ("delivery", True, True)
