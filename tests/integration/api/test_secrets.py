@@ -59,7 +59,7 @@ def test_no_answer_holds_a_secret(staff, boss):
         outcome=AttemptOutcome.PERMANENT, error=LEAK, answer=LEAK,
     )  # fmt: skip
     channel_states.ensure()
-    channel_states.note_failure("EMAIL", db_now(), storable(LEAK, 500))
+    channel_states.note_failures("EMAIL", 1, storable(LEAK, 500), db_now())
     for address in (
         "scheduler/jobs", "scheduler/jobs/nightly", "scheduler/runs", f"scheduler/runs/{run.pk}",
         "scheduler/nodes", "alerts", f"alerts/{alert.pk}", "notifications",
