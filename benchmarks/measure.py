@@ -28,14 +28,17 @@ class Goal:
         )
 
     def __str__(self) -> str:
-        ratio_most = f"1/{1 / self.ratio_most:g}" if self.ratio_most else ""
         parts = (
             self.ratio_least is not None and f"≥ {self.ratio_least:g} × peer",
-            ratio_most and f"≤ {ratio_most} of peer",
+            self.ratio_most is not None and _at_most(self.ratio_most),
             self.least is not None and f"≥ {self.least:,g}",
             self.most is not None and f"≤ {self.most:,g}",
         )
         return ", ".join(part for part in parts if part)
+
+
+def _at_most(ratio: float) -> str:
+    return f"≤ 1/{1 / ratio:g} of peer" if ratio < 1 else f"≤ {ratio:g} × peer"
 
 
 def _within(value: float | None, least: float | None, most: float | None) -> bool:

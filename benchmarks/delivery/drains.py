@@ -116,7 +116,7 @@ def drained(own: Office, person: int, count: int, concurrency: int, *, workers: 
         for worker in running:
             own.end(worker)
         got = [message for _moment, message in own.accepted()]
-        records.check(count, got, first=first, before=before)
+        records.check(count, got, first=first)
         return {"rate": count / (final_s - due.timestamp())}
 
     return attempt(timedelta(seconds=2 + count / MADE_A_SECOND))

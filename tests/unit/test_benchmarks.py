@@ -77,6 +77,7 @@ def test_goal_holds_only_if_every_bound_does(goal, ours, peer, ok):
 
 def test_goal_in_words():
     assert str(Goal(ratio_most=1 / 15, most=250)) == "≤ 1/15 of peer, ≤ 250"
+    assert str(Goal(ratio_most=1.1)) == "≤ 1.1 × peer"
     assert str(Goal(ratio_least=1.2)) == "≥ 1.2 × peer"
     assert str(Goal(most=0)) == "≤ 0"
 
