@@ -27,7 +27,7 @@ Row = AlertNotification
 End = tuple[Row, Verdict]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Judged:
     """A claimed row that goes out as `message`, or does not, by `verdict`."""
 
@@ -207,7 +207,8 @@ class _Court:
             facts = [(self._alerts[r.alert_id], self._occurrences[r.occurrence_id]) for r in told]
             return wording.summarise(facts, language=language, zone=zone)
         alert = self._alerts[subject.alert_id]
-        version = (alert.state, alert.severity, alert.occurrence_count, alert.resolved_at)
+        happened_at = self._occurrences[subject.occurrence_id].happened_at
+        version = (happened_at, alert.state, alert.severity, alert.occurrence_count)
         key = (subject.occurrence_id, subject.kind, language, zone, version)
         if key not in _wordings:
             if len(_wordings) >= WORDINGS_MOST:

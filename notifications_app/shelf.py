@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from notifications_app.judgement import Judged
@@ -19,7 +19,7 @@ INSTANT_S = 0.0002
 """A gateway that takes less than this for a message waits for nothing: a thread of its own would not help."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Held:
     """A claim and what of it has not been taken yet. `safe_until_s`: until then (clock since boot) it may be sent."""
 
@@ -193,15 +193,20 @@ class Shelf:
         most = self._most_of_channel(lane)
         return max(most // 2, 1) if lane.name else most
 
-    def sent(self, chunk: Chunk, gateway_s: float) -> None:
-        """The thread is free again, after `gateway_s` seconds of the gateway; what it sent is not stored yet."""
-        took_s = gateway_s / max(chunk.weight, 1)
+    def sent(self, chunk: Chunk, gateway_s: float | None) -> None:
+        """The thread is free again, after `gateway_s` seconds of the gateway (None: it was not asked).
+
+        What it sent is not stored yet.
+        """
         with self._changed:
-            shelf = self._lanes[chunk.lane]
-            before_s = shelf.message_s
-            shelf.message_s = took_s if before_s is None else 0.7 * before_s + 0.3 * took_s
+            if gateway_s is not None:
+                self._note_pace(self._lanes[chunk.lane], gateway_s / max(chunk.weight, 1))
             self._calls[chunk.lane.channel] -= 1
             self._changed.notify()
+
+    def _note_pace(self, shelf: _LaneShelf, took_s: float) -> None:
+        before_s = shelf.message_s
+        shelf.message_s = took_s if before_s is None else 0.7 * before_s + 0.3 * took_s
 
     def done(self, chunks: Sequence[Chunk]) -> None:
         """The outcomes are stored (or will not be): others may go."""
@@ -221,6 +226,18 @@ class Shelf:
         """The next rows of `held` that nobody has taken."""
         with self._changed:
             return list(islice(held.rows, count))
+
+    def put_back(self, chunk: Chunk, rows: Sequence[AlertNotification]) -> Chunk:
+        """What is left of `chunk` when `rows`, the last of it, wait for a call of their own."""
+        held = chunk.held
+        with self._changed:
+            if not held.rows:
+                shelf = self._lanes[chunk.lane]
+                shelf.held.append(held)
+                shelf.held.sort(key=lambda one: one.claim.priority)
+            held.rows.extendleft(reversed(rows))
+            self._changed.notify()
+        return replace(chunk, rows=chunk.rows[: len(chunk.rows) - len(rows)])
 
     def remove(self, held: Held) -> list[AlertNotification]:
         """Take what is left of `held` off the shelf, to give it back."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, close_old_connections, connection
@@ -57,6 +58,7 @@ class Worker:
         self._dispatcher = NotificationDispatcher()
         self._shelf = self._make_shelf(min(concurrency, THREADS_MOST))
         self._sent: SimpleQueue[Sent | None] = SimpleQueue()
+        self._unsent: SimpleQueue[Chunk] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
         self._is_behind = False
@@ -123,6 +125,7 @@ class Worker:
             self._keep_house(poll_s)
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
+            self._return_unsent()
             self._is_behind = board.has_due()
             claimed = self._claim_all(board)
         except DatabaseError as error:
@@ -172,6 +175,12 @@ class Worker:
         for held in self._shelf.waiting():
             if not board.may_send(held.claim):
                 self._return(held)
+
+    def _return_unsent(self) -> None:
+        """What threads could not judge while the database was away."""
+        with suppress(Empty):
+            while chunk := self._unsent.get_nowait():
+                outbox.give_back(chunk.rows, chunk.held.claim.token)
 
     def _return_what_closed(self) -> None:
         """Before others may go: what has just failed may have closed its lane."""
@@ -256,10 +265,10 @@ class Worker:
             results: list[Result] = []
             try:
                 close_old_connections()
-                results = self._send(chunk)
-            except DatabaseError as error:
-                # the rows stay leased; the sweep returns them when the lease is over
-                logger.warning("message_not_judged", extra={"error": str(error)})
+                judged = self._judge_safely(chunk)
+                chunk, judged = self._one_post_of(chunk, judged)
+                if judged:
+                    results = self._dispatcher.send(chunk.held.claim, judged)
             except Exception as error:
                 logger.exception("sending_failed", extra={"channel": chunk.lane.channel})
                 self._lose(chunk, error)
@@ -267,12 +276,29 @@ class Worker:
             self._sent.put((chunk, results))
         connection.close()
 
-    def _send(self, chunk: Chunk) -> list[Result]:
-        claim = chunk.held.claim
-        if chunk.held.safe_until_s < since_boot_s():
-            outbox.give_back(chunk.rows, claim.token)
-            return []
-        return self._dispatcher.send(claim, self._judge(chunk))
+    def _judge_safely(self, chunk: Chunk) -> list[Judged]:
+        """Nothing when the chunk may not be sent any more, or cannot be judged: it goes back."""
+        if chunk.held.safe_until_s >= since_boot_s():
+            try:
+                return self._judge(chunk)
+            except DatabaseError as error:
+                logger.warning("message_not_judged", extra={"error": str(error)})
+        self._unsent.put(chunk)
+        return []
+
+    def _one_post_of(self, chunk: Chunk, judged: list[Judged]) -> tuple[Chunk, list[Judged]]:
+        """Of rows that were claimed as one post, those that share a call: a kill could double all others as well."""
+        channel = self._dispatcher.channel(chunk.lane.channel)
+        targets = {one.row.pk: channel.target(one.message) for one in judged if one.message}
+        first = next(iter(targets.values()), "")
+        others = [one for one in judged if targets.get(one.row.pk, first) != first]
+        if not channel.batch_by_group or not others:
+            return chunk, judged
+        now_s = since_boot_s()
+        chunk.held.ahead |= {one.row.pk: (now_s, one) for one in others}
+        kept = [one for one in judged if one not in others]
+        ordered = replace(chunk, rows=[one.row for one in (*kept, *others)])
+        return self._shelf.put_back(ordered, [one.row for one in others]), kept
 
     def _judge(self, chunk: Chunk) -> list[Judged]:
         """By what holds now, or held within the last second: so that many rows share the questions."""
@@ -345,6 +371,7 @@ class Worker:
         try:
             for held in self._shelf.waiting():
                 self._return(held)
+            self._return_unsent()
             is_clean = self._wait_idle(STOP_WITHIN_S)
             self._bell.stop()
             self._shelf.close()
@@ -362,8 +389,8 @@ def _may_close(result: Result) -> bool:
     return blames_gateway(result.error) or isinstance(result.error, ThrottledError)
 
 
-def gateway_s(results: Sequence[Result]) -> float:
-    """How long the gateway took for all of them; messages that shared a call count it once."""
+def gateway_s(results: Sequence[Result]) -> float | None:
+    """How long the gateway took for all of them (None: it was not asked); those that shared a call count it once."""
     calls = {
         (
             one.claim.token if one.channel.batch_by_group else one.outcome.message_id
@@ -371,4 +398,4 @@ def gateway_s(results: Sequence[Result]) -> float:
         for one in results
         if one.outcome
     }
-    return sum(calls.values()) / 1000
+    return sum(calls.values()) / 1000 if calls else None

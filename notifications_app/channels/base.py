@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -148,6 +148,10 @@ class Channel(ABC):
 
         "": all messages of the channel share one gateway. At most 64 characters, no secret, the same in all processes.
         """
+        return ""
+
+    def target(self, message: Message) -> Hashable:
+        """Messages of one group share a call only if they have the same target."""
         return ""
 
     @abstractmethod

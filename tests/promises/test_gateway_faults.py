@@ -156,3 +156,22 @@ def test_breaker_opens_probes_with_one_message_and_closes(site, sink, wait_until
         wait_until(lambda: rows.filter(state="SENT").count() == alerts, 20)
         assert worker.stop() == 0
     assert len(gateway.posts) == asked + alerts
+
+
+def test_slow_host_of_many_people_gets_a_post_for_each_and_burns_no_try(site, wait_until):
+    people = 12
+    with Gateway() as gateway:
+        gateway.reply = Reply(delay_s=0.6)  # all of them together outlast a call's deadline
+        for number in range(people):
+            person_with(f"p{number}", f"{gateway.url}/{number}", email_enabled=False)
+        site.env |= channels_env() | WEBHOOKS
+        raise_alert(NewAlert(fingerprint="disk", title="Disk full", owner=OWNERS))
+        worker = site.worker("--concurrency", str(CONCURRENCY))
+        rows = AlertNotification.objects.filter(channel="WEBHOOK")
+        wait_until(lambda: rows.filter(state="SENT").count() == people, 30)
+        assert worker.stop() == 0
+        assert len(gateway.posts) == people
+    assert set(rows.values_list("tries", flat=True)) == {1}
+
+
+OWNERS = ",".join(f"p{number}" for number in range(12))

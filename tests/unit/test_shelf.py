@@ -116,3 +116,14 @@ def test_removed_rows_are_those_that_nobody_took():
     assert [row.pk for row in shelf.remove(held)] == [1, 2, 3, 4]
     assert shelf.waiting() == []
     assert not shelf.is_idle()
+
+
+def test_what_waits_for_a_call_of_its_own_is_next():
+    shelf = shelf_of(8)
+    put(shelf, ROBOT, 3)
+    (chunk,) = take_all(shelf)
+    rest = shelf.put_back(chunk, chunk.rows[1:])
+    assert [row.pk for row in rest.rows] == [0]
+    (other,) = take_all(shelf)
+    assert [row.pk for row in other.rows] == [1, 2]
+    assert shelf.in_flight == 2

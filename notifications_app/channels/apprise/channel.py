@@ -47,13 +47,13 @@ class AppriseChannel(Channel):
         return address.removesuffix("/…")[:64]
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        return by_target(messages, self._target, self._notify)
+        return by_target(messages, self.target, self._notify)
 
-    def _target(self, message: Message) -> Target | None:
+    def target(self, message: Message) -> Target | None:
         return target_of(message.person.apprise_url, self._url)
 
     def _notify(self, messages: Sequence[Message], deadline: Deadline) -> tuple[str, str]:
-        target = self._target(messages[0])
+        target = self.target(messages[0])
         if target is None:
             raise PermanentError("This person has no Apprise URL.")
         left_s = min(deadline.left_s(), MOST_S)

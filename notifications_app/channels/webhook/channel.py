@@ -58,7 +58,7 @@ class WebhookChannel(Channel):
         return (urlsplit(address).hostname or "")[:64]
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        return by_target(messages, self._target, self._post)
+        return by_target(messages, self.target, self._post)
 
     def secrets_of(self, target: Target) -> list[str]:
         """What posts to `target` are signed with."""
@@ -66,11 +66,11 @@ class WebhookChannel(Channel):
             return self._secrets
         return [signature.of_person(secret, target.url) for secret in self._secrets]
 
-    def _target(self, message: Message) -> Target | None:
+    def target(self, message: Message) -> Target | None:
         return target_of(message.person.webhook_url, self._url)
 
     def _post(self, messages: Sequence[Message], deadline: Deadline) -> tuple[str, str]:
-        target = self._target(messages[0])
+        target = self.target(messages[0])
         if target is None or not is_url(target.url):
             raise PermanentError("The webhook of this person is not a URL.")
         site = conf.get().SITE_URL
