@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -68,9 +68,11 @@ class Shelf:
         posts: frozenset[str],
         one_at_a_time: frozenset[str],
         stay_here: frozenset[str],
+        connections: Mapping[str, int],
     ) -> None:
         self._concurrency, self._threads = concurrency, threads
         self._posts, self._one_at_a_time, self._stay_here = posts, one_at_a_time, stay_here
+        self._connections = connections
         self._changed = threading.Condition()
         self._lanes: dict[Lane, _LaneShelf] = {}
         self._messages: Counter[str] = Counter()
@@ -141,7 +143,7 @@ class Shelf:
         for lane, shelf in ready:
             held = shelf.held[0]
             room = self._room(lane, shelf)
-            if room > 0 and self._calls[lane.channel] < self._most_calls():
+            if room > 0 and self._calls[lane.channel] < self._most_calls(lane):
                 return self._cut(lane, shelf, held, room)
         return None
 
@@ -176,11 +178,13 @@ class Shelf:
             return 1
         if shelf.message_s < INSTANT_S:  # one chunk is sent while the other is stored
             return max(self._room_of_lane(lane) // 2, 1)
-        return max(self._room_of_lane(lane) // self._most_calls(), 1)
+        # two for each call: one is sent while the other is stored
+        return max(self._room_of_lane(lane) // (2 * self._most_calls(lane)), 1)
 
-    def _most_calls(self) -> int:
+    def _most_calls(self, lane: Lane) -> int:
         """Threads that one channel may keep busy."""
-        return max(self._threads // 2, 1)
+        most = max(self._threads // 2, 1)
+        return min(self._connections.get(lane.channel) or most, most)
 
     def _most_of_channel(self, lane: Lane) -> int:
         if lane.channel in self._stay_here:

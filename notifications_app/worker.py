@@ -82,6 +82,7 @@ class Worker:
             posts=frozenset(one.name for one in channels if one.batch_by_group),
             one_at_a_time=frozenset(one.name for one in channels if one.one_at_a_time),
             stay_here=frozenset(one.name for one in channels if not one.leaves_the_site),
+            connections={one.name: one.connections for one in channels},
         )
 
     def stop(self) -> None:
@@ -134,8 +135,10 @@ class Worker:
             self._swept_s = time.monotonic()
             time.sleep(poll_s)
             return 0, 0.0
+        # while others are sent, something urgent may come, and only Redis would tell
+        least_s = poll_s if self._shelf.is_idle() else poll_s / 2
         next_s = board.next_due_s()
-        return claimed, poll_s if next_s is None else min(next_s, poll_s)
+        return claimed, least_s if next_s is None else min(next_s, least_s)
 
     def _claimant(self, state: ChannelState) -> Claimant:
         return self._dispatcher.claimant(state, worker=self._heart.node_id)

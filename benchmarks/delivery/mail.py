@@ -59,9 +59,9 @@ def _with_connections(stage: Stage, connections: int, count: int) -> Measure:
 def _vigil(stage: Stage, connections: int, count: int) -> Figures:
     with office.opened(stage) as own:
         server = own.mail_server()
-        own.use_mail(server.port)
+        own.use_mail(server.port, connections)
         person = _readers()
-        worker = own.worker(2 * connections)  # of which one channel has half
+        worker = own.worker(64)  # CONNECTIONS says over how many
         due = plans.now() + timedelta(seconds=2 + count / MADE_A_SECOND)
         stock.notifications(person, count, due, channel=EMAIL)
         own.site.settle()

@@ -34,8 +34,9 @@ class Office:
         """Change VIGIL_NOTIFICATIONS for the processes that start from now on."""
         self.site.env["BENCHMARK_NOTIFICATIONS"] = json.dumps(settings)
 
-    def use_mail(self, port: int) -> None:
+    def use_mail(self, port: int, connections: int = 4) -> None:
         self.site.env |= {
+            "EMAIL_CONNECTIONS": str(connections),
             "EMAIL_ENABLED": "true",
             "EMAIL_SMTP_SERVER": "127.0.0.1",
             "EMAIL_SMTP_PORT": str(port),

@@ -128,6 +128,11 @@ class Channel(ABC):
         return str(self.options.get("RATE_LIMIT") or self.usual_rate_limit)
 
     @property
+    def connections(self) -> int:
+        """How many calls of `send` the gateway takes at once from a process; 0: any number."""
+        return 0
+
+    @property
     def daily_caps(self) -> DailyCaps:
         """How many messages may go out a day. The caller counts and keeps to it."""
         return DailyCaps()

@@ -13,7 +13,14 @@ MAIL, ROBOT = Lane("EMAIL"), Lane("WECHAT", "robot")
 def shelf_of(concurrency: int = 8, threads: int = 8) -> Shelf:
     posts, singly = frozenset({"WECHAT"}), frozenset({"SMS"})
     here = frozenset({"SYSTEM"})
-    return Shelf(concurrency, threads, posts=posts, one_at_a_time=singly, stay_here=here)
+    return Shelf(
+        concurrency,
+        threads,
+        posts=posts,
+        one_at_a_time=singly,
+        stay_here=here,
+        connections={"EMAIL": 4},
+    )
 
 
 def claim_of(lane: Lane, count: int, *, priority: int = 1, **facts: bool) -> Claim:
@@ -97,6 +104,15 @@ def test_gateway_that_takes_no_time_gets_its_messages_by_the_hundred():
     shelf.sent(first, 0.0)
     shelf.done([first])
     assert [len(chunk.rows) for chunk in take_all(shelf)] == [64, 64]
+
+
+def test_no_more_connections_than_the_gateway_takes():
+    shelf = shelf_of(64, threads=32)
+    put(shelf, MAIL, 100)
+    first, *_others = begun = take_all(shelf)
+    assert len(begun) == 4
+    shelf.sent(first, 0.01)
+    assert [len(chunk.rows) for chunk in take_all(shelf)] == [4]
 
 
 def test_hold_is_about_what_is_sent_in_a_second():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
@@ -38,7 +39,7 @@ class MailConnection(Protocol):
 
 
 class EmailChannel(Channel):
-    """Each thread keeps a connection of its own until it is old, has failed, or `close` is called."""
+    """A connection is kept for the next message until it is old, has failed, or `close` is called."""
 
     name = "EMAIL"
     option_names = NAMES
@@ -47,8 +48,13 @@ class EmailChannel(Channel):
         super().__init__(options)
         self._parsed = parse(options)
         add_secret(self._parsed.password)
-        self._kept: dict[int, MailConnection] = {}
+        self._idle: list[MailConnection] = []
+        self._in_use: set[MailConnection] = set()
         self._lock = threading.Lock()
+
+    @property
+    def connections(self) -> int:
+        return self._parsed.connections
 
     def problem(self) -> str:
         return problem_of(self.options)
@@ -65,8 +71,9 @@ class EmailChannel(Channel):
 
     def close(self) -> None:
         with self._lock:
-            kept, self._kept = self._kept, {}
-        for connection in kept.values():
+            kept = [*self._idle, *self._in_use]
+            self._idle.clear()
+        for connection in kept:
             connection.close()
 
     def _delivered(self, message: Message, deadline: Deadline) -> tuple[str, str]:
@@ -75,16 +82,24 @@ class EmailChannel(Channel):
         if not is_address(recipient):
             shown = cut_line(recipient, 100)
             raise PermanentError(f"{shown!r} is not an e-mail address.")
-        connection = self._connection()
-        written = connection.write(message)
-        return _hand_in(connection, recipient, written, deadline.left_s())
+        with self._connection() as connection:
+            written = connection.write(message)
+            return _hand_in(connection, recipient, written, deadline.left_s())
 
-    def _connection(self) -> MailConnection:
-        """That of this thread."""
+    @contextmanager
+    def _connection(self) -> Iterator[MailConnection]:
+        """The one that was used last, so that no more are kept than are needed; a new one when all are in use."""
         kind: Callable[[EmailOptions], MailConnection]
         kind = BackendConnection if self._parsed.backend else Connection
         with self._lock:
-            return self._kept.setdefault(threading.get_ident(), kind(self._parsed))
+            connection = self._idle.pop() if self._idle else kind(self._parsed)
+            self._in_use.add(connection)
+        try:
+            yield connection
+        finally:
+            with self._lock:
+                self._in_use.discard(connection)
+                self._idle.append(connection)
 
 
 def _hand_in(

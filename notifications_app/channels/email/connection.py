@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from functools import cache
 
 from notifications_app import conf
@@ -12,7 +13,7 @@ from notifications_app.channels.base import Message
 from notifications_app.channels.email import letter
 from notifications_app.channels.email.options import EmailOptions, Tls
 from notifications_app.channels.email.replies import Stage, error_for
-from notifications_app.channels.email.wear import Wear
+from notifications_app.channels.email.wear import WARM_S, Wear
 from notifications_app.channels.loopback import is_loopback
 from notifications_app.errors import ConfigurationError, DeliveryError, UnknownOutcomeError
 from scheduler_app.masking import mask
@@ -41,6 +42,8 @@ class Connection:
         smtp = self._smtp
         if smtp is None or smtp.sock is None or self._wear.is_worn():
             return False
+        if self._wear.is_warm():
+            return True
         try:
             smtp.sock.settimeout(CHECK_S)
             return smtp.rset()[0] == 250
@@ -68,13 +71,8 @@ class Connection:
 
     def send(self, recipient: str, written: bytes, timeout_s: float) -> tuple[str, str]:
         """Hand in what `write` made for one `recipient`; returns code and text of the reply. Raises DeliveryError."""
-        smtp = self._smtp
-        assert smtp is not None
-        assert smtp.sock is not None
-        smtp.sock.settimeout(timeout_s)
-        self._wear.carries()
         try:
-            _expect(Stage.SENDER, smtp.mail(self._options.sender))
+            smtp = self._begin(timeout_s)
             _expect(Stage.RECIPIENT, smtp.rcpt(recipient))
             _expect(Stage.MESSAGE, smtp.docmd("DATA"), wanted=3)
             smtp.send(written)
@@ -91,6 +89,29 @@ class Connection:
         self._wear.used()
         code, said = _expect(Stage.MESSAGE, reply)
         return str(code), cut_line(mask(said), 500)
+
+    def _begin(self, timeout_s: float) -> smtplib.SMTP:
+        """Name the sender; on a new connection when the server has ended this one meanwhile."""
+        smtp = self._ready(timeout_s)
+        begin_s = time.monotonic()
+        try:
+            reply = smtp.mail(self._options.sender)
+        except smtplib.SMTPServerDisconnected:
+            if time.monotonic() - begin_s > WARM_S:
+                raise
+            self.open(timeout_s)
+            smtp = self._ready(timeout_s)
+            reply = smtp.mail(self._options.sender)
+        _expect(Stage.SENDER, reply)
+        return smtp
+
+    def _ready(self, timeout_s: float) -> smtplib.SMTP:
+        smtp = self._smtp
+        assert smtp is not None
+        assert smtp.sock is not None
+        smtp.sock.settimeout(timeout_s)
+        self._wear.carries()
+        return smtp
 
     def close(self) -> None:
         """Without a farewell: QUIT could wait for a server that hangs, and nothing depends on it."""

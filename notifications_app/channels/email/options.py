@@ -18,8 +18,11 @@ from notifications_app.channels.configuration import lacking, mapping, setting
 
 _ADDRESS = re.compile(r"[^@\x00-\x20\x7f<>()\[\],;:\\\"]+@[^@\x00-\x20\x7f<>()\[\],;:\\\"]+")
 USUAL_PORT = 587
-LIMITS: Mapping[str, int] = {"MAX_MESSAGES": 50, "MAX_AGE_S": 300}
-"""How many messages a connection carries, and how old it gets: providers end longer ones (0 ends each at once)."""
+LIMITS: Mapping[str, int] = {"MAX_MESSAGES": 50, "MAX_AGE_S": 300, "CONNECTIONS": 4}
+"""How many messages a connection carries, and how old it gets: providers end longer ones (0 ends each at once).
+
+CONNECTIONS: how many a process has at once; 0: as many as it has threads.
+"""
 NAMES = frozenset(
     {
         *("ENABLED", "SMTP_SERVER", "SMTP_PORT", "USERNAME", "PASSWORD", "FROM", "USE_TLS"),
@@ -56,6 +59,7 @@ class EmailOptions:
     ca_file: str
     max_messages: int = LIMITS["MAX_MESSAGES"]
     max_age_s: float = LIMITS["MAX_AGE_S"]
+    connections: int = LIMITS["CONNECTIONS"]
     backend: str = ""
     backend_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -79,6 +83,7 @@ def parse(options: Mapping[str, Any]) -> EmailOptions:
         ca_file=setting(options, "CA_FILE"),
         max_messages=_limit(options, "MAX_MESSAGES") or 0,
         max_age_s=_limit(options, "MAX_AGE_S") or 0,
+        connections=_limit(options, "CONNECTIONS") or 0,
         backend=setting(options, "BACKEND"),
         backend_options=mapping(options.get("BACKEND_OPTIONS")),
     )

@@ -8,6 +8,8 @@ from notifications_app.channels.email.options import EmailOptions
 
 MOST_IDLE_S = 30.0
 
+WARM_S = 1.0
+
 
 class Wear:
     """Of one connection, for one thread."""
@@ -18,14 +20,22 @@ class Wear:
 
     def opened(self) -> None:
         self._messages = 0
+        self._is_clean = False
         self._opened_s = self._used_s = time.monotonic()
 
     def carries(self) -> None:
         """A message more, whatever becomes of it."""
         self._messages += 1
+        self._is_clean = False
 
     def used(self) -> None:
+        """The server has answered for a whole message, so it expects the next one."""
+        self._is_clean = True
         self._used_s = time.monotonic()
+
+    def is_warm(self) -> bool:
+        """Used just now: asking whether it is still there would cost as much as finding out."""
+        return self._is_clean and time.monotonic() - self._used_s < WARM_S
 
     def is_worn(self) -> bool:
         now_s = time.monotonic()

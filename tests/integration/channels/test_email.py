@@ -89,14 +89,30 @@ def test_bad_address_is_permanent_and_opens_no_connection(sink, email_to, addres
     assert sink.connections == 0
 
 
-def test_connection_is_kept_and_each_thread_has_its_own(sink, email_to):
+def test_connection_is_kept_and_the_last_one_used_first(sink, email_to):
     channel = email_to(sink)
     channel.send([message()])
     channel.send([message(), message()])
     other = threading.Thread(target=channel.send, args=([message()],))
     other.start()
     other.join()
-    assert [mail.connection for mail in sink.mails] == [1, 1, 1, 2]
+    assert [mail.connection for mail in sink.mails] == [1, 1, 1, 1]
+
+
+def test_threads_that_send_at_once_have_a_connection_each(sink, email_to):
+    channel, both = email_to(sink), threading.Barrier(2)
+
+    def send() -> None:
+        with channel._connection() as connection:
+            both.wait(10)
+            connection.open(5)
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sink.connections == 2
 
 
 def test_connection_is_renewed_after_many_messages(sink, email_to):
