@@ -27,6 +27,7 @@ NEUTRAL: Mapping[str, str] = {
     "DEBUG": "false",
     "DEFAULT_RECIPIENTS": "admin",
     "EMAIL_CA_FILE": "",
+    "EMAIL_CONNECTIONS": "4",
     "EMAIL_ENABLED": "false",
     "EMAIL_FROM": "",
     "EMAIL_PASSWORD": "",
