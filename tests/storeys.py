@@ -53,7 +53,12 @@ def _storeys(postgres_url: str) -> tuple[Storey, ...]:
         Storey(name="unit and integration, SQLite", paths=("tests/unit", "tests/integration")),
         Storey(
             name="integration, promises and the story, PostgreSQL",
-            paths=("tests/integration", "tests/promises", "tests/acceptance/test_story.py"),
+            paths=(
+                "tests/integration",
+                "--ignore=tests/integration/channels",  # they meet gateways, and no database
+                "tests/promises",
+                "tests/acceptance/test_story.py",
+            ),
             database_url=postgres_url,
         ),
         Storey(name="acceptance", paths=("tests/acceptance",)),

@@ -21,6 +21,18 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
+def gateway():
+    with Gateway() as one:
+        yield one
+
+
+@pytest.fixture
+def sink():
+    with SmtpSink() as one:
+        yield one
+
+
+@pytest.fixture
 def olga():
     user = make_user("olga")
     preferences.save(user, {"wechat_userid": "olga", "mobile": "13800138000"})
