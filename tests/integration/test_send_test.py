@@ -13,7 +13,7 @@ from notifications_app.models import AlertNotification
 from notifications_app.test_messages import send_test
 from notifications_app.worker import Worker
 from tests.factories import make_user
-from tests.gateways import Reply, WechatWork
+from tests.gateways import Gateway, Reply, SmtpSink, WechatWork
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
