@@ -66,7 +66,7 @@ def test_log_line_of_a_failure_has_every_field_of_the_guide(site, ended, wait_un
     site.declare(declaration("bad", callable="fail", cron=NEVER))
     scheduler = site.scheduler()
     ended(run_now("bad"))
-    (record,) = site.logged("job_run_failed")
+    (record,) = wait_until(lambda: list(site.logged("job_run_failed")))
     wanted = {
         "job_id",
         "job_name",
@@ -79,7 +79,8 @@ def test_log_line_of_a_failure_has_every_field_of_the_guide(site, ended, wait_un
     }
     assert wanted <= set(record)
     assert record["timestamp"].endswith("Z")
-    assert json.dumps(record, ensure_ascii=False) in scheduler.out.splitlines()
+    line = json.dumps(record, ensure_ascii=False)
+    wait_until(lambda: line in scheduler.out.splitlines())
 
 
 def test_what_a_job_says_is_kept_with_its_run(site, ended):
