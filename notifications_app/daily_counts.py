@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
 from django.db.models import F
 
 from notifications_app import conf
 from notifications_app.channels.base import Channel
 from notifications_app.models import DailyCount
 from scheduler_app import bulk
+from scheduler_app.transactions import brief
 
 ALL = ""
 
@@ -25,7 +25,7 @@ def reserve(channel: Channel, person: str, now: datetime) -> str:
     if not caps.total and not caps.per_person:
         return ""
     day = _day(now)
-    with transaction.atomic():
+    with brief():
         _add(channel.name, day, person, 0)
         rows = DailyCount.objects.select_for_update().filter(channel=channel.name, day=day)
         # in one order, or two workers wait for each other

@@ -28,6 +28,7 @@ from notifications_app.models import AlertNotification
 from notifications_app.models.notifications import PRIORITY
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
 from scheduler_app.clock import db_now
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger("NotificationDispatcher")
 
@@ -85,7 +86,7 @@ def _fan_out_safely(occurrence_id: int) -> int:
 
 def fan_out(occurrence_id: int) -> int:
     """Write one row for each person and channel; returns how many are new."""
-    with transaction.atomic():
+    with brief():
         occurrence = AlertOccurrence.objects.select_for_update().get(pk=occurrence_id)
         if not occurrence.fan_out_due:
             return 0

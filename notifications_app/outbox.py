@@ -382,7 +382,7 @@ def lose(rows: Iterable[AlertNotification], token: str, error: str) -> None:
 def sweep() -> int:
     """Return what dead workers held; a row that was lost too often is quarantined. How many were found."""
     now = db_now()
-    with transaction.atomic():
+    with brief():
         over = AlertNotification.objects.filter(
             state=NotificationState.SENDING, lease_until__lt=now
         ).order_by("pk")

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-
 from notifications_app import (
     channel_alarms,
     channel_states,
@@ -32,6 +30,7 @@ from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, w
 from scheduler_app import bulk
 from scheduler_app.clock import db_now
 from scheduler_app.texts import storable
+from scheduler_app.transactions import brief
 
 logger = logging.getLogger("NotificationDispatcher")
 
@@ -67,7 +66,7 @@ def record(results: Sequence[Result]) -> None:
     late = [one.judged.row for one in results if one.judged.verdict and one.judged.verdict.is_late]
     ended = [(one, _settlement(one, now)) for one in results]
     asked = [pair for pair in ended if _was_asked(*pair)]
-    with transaction.atomic():
+    with brief():
         summaries.carry(late, now, wait_s=GATHER_S)
         kept = outbox.settle([settlement for _one, settlement in ended], now)
         attempts = [_attempt(*pair, now, pair[0].judged.row.pk not in kept) for pair in asked]

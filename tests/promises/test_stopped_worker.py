@@ -76,8 +76,16 @@ def test_worker_that_stood_still_longer_than_its_lease_sends_nothing_that_was_ta
     still = start(site)
     wait_until(lambda: len(gateway.posts) >= 2 * IN_FLIGHT, 20)
     node = Node.objects.get(pid=still.pid)
-    still.process.send_signal(signal.SIGSTOP)
-    assert AlertNotification.objects.filter(state="SENDING", worker=node.pk).count() > IN_FLIGHT
+    held = AlertNotification.objects.filter(state="SENDING", worker=node.pk)
+
+    def stands_still_with_more_than_is_on_its_way() -> bool:
+        still.process.send_signal(signal.SIGSTOP)
+        if held.count() > IN_FLIGHT:
+            return True
+        still.process.send_signal(signal.SIGCONT)
+        return False
+
+    wait_until(stands_still_with_more_than_is_on_its_way, 20)
     second = start(site)
     wait_until(all_sent, 60)
     posted, awake_at = len(gateway.posts), db_now()
