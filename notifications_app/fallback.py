@@ -12,7 +12,7 @@ from notifications_app.channels import registry
 from notifications_app.channels.system.channel import IN_APP
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, ChannelState
-from notifications_app.states import NotificationKind, NotificationState, Reason
+from notifications_app.states import NotificationKind, Reason
 
 Row = AlertNotification
 NEVER = (NotificationKind.TEST, NotificationKind.SUMMARY)
@@ -42,23 +42,7 @@ def _usable(channel: str) -> str:
 def _row(row: Row, name: str, now: datetime) -> Row:
     if name != IN_APP and not _reaches(row, name):
         name = IN_APP
-    return Row(
-        alert_id=row.alert_id,
-        occurrence_id=row.occurrence_id,
-        kind=row.kind,
-        recipient_id=row.recipient_id,
-        recipient_key=row.recipient_key,
-        recipient_name=row.recipient_name,
-        channel=name,
-        severity=row.severity,
-        priority=row.priority,
-        flow=row.flow,
-        reason=Reason.CHANNEL_OFF,
-        state=NotificationState.PENDING,
-        created_at=now,
-        due_at=now,
-        expires_at=row.expires_at,
-    )
+    return row.another(channel=name, lane="", reason=Reason.CHANNEL_OFF, created_at=now, due_at=now)
 
 
 def _reaches(row: Row, name: str) -> bool:

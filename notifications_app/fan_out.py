@@ -209,18 +209,9 @@ def _is_better(before: AlertNotification, after: AlertNotification) -> bool:
 def _resolve_row(
     occurrence: AlertOccurrence, firing: AlertNotification, now: datetime
 ) -> AlertNotification:
-    row = AlertNotification(
-        alert_id=firing.alert_id,
-        occurrence=occurrence,
+    row = firing.another(
+        occurrence_id=occurrence.pk,
         kind=NotificationKind.RESOLVE,
-        recipient_id=firing.recipient_id,
-        recipient_key=firing.recipient_key,
-        recipient_name=firing.recipient_name,
-        channel=firing.channel,
-        lane=firing.lane,
-        severity=firing.severity,
-        priority=firing.priority,
-        flow=firing.flow,
         created_at=now,
         due_at=now,
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),

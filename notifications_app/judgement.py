@@ -63,6 +63,7 @@ class _Court:
         self._occurrences = _in_bulk(AlertOccurrence, (row.occurrence_id for row in known))
         people = _in_bulk(get_user_model(), (row.recipient_id for row in rows))
         self._wishes = preferences.of_all(list(people.values()))
+        self._persons = {pk: preferences.person_of(its) for pk, its in self._wishes.items()}
 
     def judgements(self) -> list[Judged]:
         return [self._judge(row) for row in self._rows]
@@ -70,8 +71,7 @@ class _Court:
     def _judge(self, row: Row) -> Judged:
         if verdict := self.refusal(row):
             return self._whole(row, verdict)
-        wishes = self._wishes[row.recipient_id]
-        person = preferences.person_of(wishes)
+        wishes, person = self._wishes[row.recipient_id], self._persons[row.recipient_id]
         judged = Judged(row)
         if row.kind == NotificationKind.SUMMARY:
             self._judge_carried(judged, wishes)
@@ -97,7 +97,7 @@ class _Court:
             return verdict
         assert wishes is not None
         try:
-            row.address = self._channel.address(preferences.person_of(wishes))
+            row.address = self._channel.address(self._persons[row.recipient_id])
         except MissingAddressError as error:
             return _final(NotificationState.DEAD, Reason.NO_ADDRESS, str(error))
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,23 +96,12 @@ def _settlement(one: Result, now: datetime) -> Settlement:
     )
     carried = list(judged.aside)
     if judged.verdict is None:
-        verdict = _told(verdict, judged.told_resolve)
+        verdict = replace(verdict, told_resolve=judged.told_resolve)
         if verdict.due_at is None:
-            carried += [(row, _told(verdict, is_over)) for row, is_over in judged.told]
+            carried += [
+                (row, replace(verdict, told_resolve=is_over)) for row, is_over in judged.told
+            ]
     return Settlement(row=judged.row, token=one.claim.token, verdict=verdict, carried=carried)
-
-
-def _told(verdict: Verdict, is_over: bool) -> Verdict:
-    if verdict.told_resolve == is_over:
-        return verdict
-    return Verdict(
-        state=verdict.state,
-        reason=verdict.reason,
-        error=verdict.error,
-        due_at=verdict.due_at,
-        burns_try=verdict.burns_try,
-        told_resolve=is_over,
-    )
 
 
 def _was_asked(one: Result, settlement: Settlement) -> bool:

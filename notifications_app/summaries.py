@@ -91,18 +91,8 @@ def _open(people: Sequence[str]) -> list[Row]:
 
 
 def _new(first: Row, now: datetime, wait_s: float) -> Row:
-    return Row(
-        alert_id=first.alert_id,
-        occurrence_id=first.occurrence_id,
+    return first.another(
         kind=NotificationKind.SUMMARY,
-        recipient_id=first.recipient_id,
-        recipient_key=first.recipient_key,
-        recipient_name=first.recipient_name,
-        channel=first.channel,
-        lane=first.lane,
-        severity=first.severity,
-        priority=first.priority,
-        flow=first.flow,
         created_at=now,
         due_at=now + timedelta(seconds=wait_s),
         expires_at=now + timedelta(seconds=max(conf.get().EXPIRY_S.values())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -152,6 +152,14 @@ class AlertNotification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.channel} {self.recipient_key}"
+
+    def another(self, **fields: Any) -> AlertNotification:
+        """A new row for the same person about the same happening, as far as `fields` say nothing else."""
+        same = (
+            "alert_id", "occurrence_id", "kind", "recipient_id", "recipient_key", "recipient_name",
+            "channel", "lane", "severity", "priority", "flow", "expires_at",
+        )  # fmt: skip
+        return AlertNotification(**{name: getattr(self, name) for name in same} | fields)
 
 
 class DeliveryAttempt(models.Model):
