@@ -32,7 +32,7 @@ class Connection:
 
     def write(self, message: Message) -> bytes:
         """`message` as DATA wants it. Raises PermanentError for what cannot be written."""
-        return letter.as_data(letter.write(message, self._options, conf.get().SITE_URL))
+        return letter.write(message, self._options, conf.get().SITE_URL)
 
     def socket(self) -> socket.socket | None:
         return self._smtp.sock if self._smtp else None

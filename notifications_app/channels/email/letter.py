@@ -1,14 +1,17 @@
-"""One notification as an e-mail."""
+"""One notification as an e-mail: a head for its one reader, and a body that all share who read the same."""
 
 from __future__ import annotations
 
 import re
 import zlib
+from email import policy
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import formataddr, formatdate
+from functools import lru_cache
 
 from notifications_app.channels.base import Message
 from notifications_app.channels.email import unsubscribe
@@ -17,30 +20,42 @@ from notifications_app.errors import PermanentError
 from scheduler_app.texts import clean, cut_line
 
 HEADER_LIMIT = 200
-# not every server takes 8-bit text
-_POLICY = SMTP.clone(cte_type="7bit")
+LINE_LIMIT = 998
+"""Longer ones have to be encoded (RFC 5322, 2.1.1)."""
+_POLICY = policy.compat32.clone(linesep="\r\n")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def write(message: Message, options: EmailOptions, site: str) -> EmailMessage:
-    """Text and HTML, to one person. `site` (its URL) keeps the threads of several installations apart.
+def write(message: Message, options: EmailOptions, site: str) -> bytes:
+    """What follows DATA (RFC 5321, 4.5.2): text and HTML, to one person, in ASCII.
 
-    Its Message-ID stays the same over all tries. Raises PermanentError for what no header can hold.
+    `site` (its URL) keeps the threads of several installations apart. The Message-ID stays the same over all tries.
+    Raises PermanentError for what no header can hold.
     """
-    letter = EmailMessage(policy=_POLICY)
-    try:
-        letter["From"] = _address(options.sender_name, options.sender)
-        letter["To"] = _address(message.person.name, message.person.email.strip())
-        letter["Subject"] = one_line(message.subject)
-        letter["Date"] = formatdate(usegmt=True)
-        for name, value in headers_for(message, options, site).items():
-            letter[name] = value
-        letter.set_content(clean(message.text))
-        letter.add_alternative(clean(message.html), subtype="html")
-    except (ValueError, MessageError) as error:
-        raise PermanentError(f"This cannot be written as an e-mail: {error}") from error
-    return letter
+    head = {
+        "From": mailbox(options.sender_name, options.sender),
+        "To": mailbox(message.person.name, message.person.email.strip()),
+        "Subject": _encoded(one_line(message.subject)),
+        "Date": formatdate(usegmt=True),
+        **headers_for(message, options, site),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    return lines.encode("ascii") + _body(message.text, message.html)
+
+
+@lru_cache(maxsize=100)
+def _body(text: str, html: str) -> bytes:
+    """From the header MIME-Version to the last line, which is a dot; other dots are doubled."""
+    both = MIMEMultipart("alternative", _subparts=[_part(text, "plain"), _part(html, "html")])
+    lines = re.sub(rb"(?m)^\.", b"..", both.as_bytes(policy=_POLICY))
+    return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
+
+
+def _part(text: str, subtype: str) -> MIMEText:
+    text = "\n".join(clean(text).splitlines()) + "\n"
+    is_plain = text.isascii() and max(map(len, text.split("\n"))) < LINE_LIMIT
+    return MIMEText(text, subtype, "us-ascii" if is_plain else "utf-8")
 
 
 def headers_for(message: Message, options: EmailOptions, site: str) -> dict[str, str]:
@@ -55,27 +70,31 @@ def headers_for(message: Message, options: EmailOptions, site: str) -> dict[str,
     }
 
 
-def as_data(letter: EmailMessage) -> bytes:
-    """What follows DATA: CRLF line ends, dots doubled, the last line a dot (RFC 5321, 4.5.2)."""
-    lines = re.sub(rb"(?m)^\.", b"..", letter.as_bytes())
-    return lines + (b"" if lines.endswith(b"\r\n") else b"\r\n") + b".\r\n"
-
-
+@lru_cache(maxsize=1000)
 def mailbox(name: str, address: str) -> str:
-    """`Name <address>` in ASCII. Raises PermanentError for what no header can hold."""
+    """`Name <address>` in ASCII on one line. Raises PermanentError for what no header can hold."""
     try:
-        return formataddr((one_line(name), str(_address("", address))))
+        address = str(Address(addr_spec=address))
     except (ValueError, MessageError) as error:
         raise PermanentError(f"This cannot be written as an e-mail: {error}") from error
-
-
-def _address(name: str, address: str) -> Address:
-    return Address(display_name=one_line(name), addr_spec=address)
+    shown = one_line(name)
+    return (
+        formataddr((shown, address)) if _is_plain(shown) else f"{_encoded(shown, '')} <{address}>"
+    )
 
 
 def one_line(text: str) -> str:
     """Fit for a header: line ends would begin another one."""
     return cut_line(_CONTROLS.sub(" ", text), HEADER_LIMIT)
+
+
+def _encoded(line: str, line_end: str = "\r\n") -> str:
+    """`line` in ASCII; as encoded words (RFC 2047) where it is not, or would be taken for them."""
+    return line if _is_plain(line) else Header(line, "utf-8").encode(linesep=line_end)
+
+
+def _is_plain(line: str) -> bool:
+    return line.isascii() and "=?" not in line
 
 
 def _id(name: str, options: EmailOptions) -> str:

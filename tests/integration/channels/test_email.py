@@ -50,6 +50,33 @@ def test_line_with_only_a_dot_does_not_end_the_mail(sink, email_to):
     assert lines == ["a", ".", "..b", ".", "MAIL FROM:<x@example.com>"]
 
 
+def test_long_names_and_subjects_come_through(sink, email_to):
+    name, subject = "王伟" * 20, "磁盘已满 =?utf-8?q?x?= " * 8
+    email_to(sink).send([message(subject=subject, to=person(name=name))])
+    (mail,) = sink.mails
+    # the standard library keeps the blank between encoded words, which mail programs drop
+    assert mail.message["To"].addresses[0].display_name.replace(" ", "") == name
+    assert mail.message["Subject"] == subject.strip()
+    assert max(map(len, mail.data.splitlines())) < 998
+
+
+def test_line_that_mail_cannot_hold_is_encoded(sink, email_to):
+    email_to(sink).send([message(text="x" * 5000, html="<p>" + "y" * 5000)])
+    (mail,) = sink.mails
+    assert mail.message.get_body(("plain",)).get_content().strip() == "x" * 5000
+    assert max(map(len, mail.data.splitlines())) < 998
+
+
+def test_subject_that_looks_encoded_stays_what_it_is(sink, email_to):
+    email_to(sink).send([message(subject="=?utf-8?q?Paid?=")])
+    assert b"=?utf-8?q?Paid?=" not in sink.mails[0].data
+    assert mail_subject(sink) == "=?utf-8?q?Paid?="
+
+
+def mail_subject(sink):
+    return str(sink.mails[0].message["Subject"])
+
+
 def test_mails_of_one_alert_are_one_thread(sink, email_to):
     email_to(sink).send([message(), message(), message(thread="8")])
     first, second, other = (mail.message["References"] for mail in sink.mails)

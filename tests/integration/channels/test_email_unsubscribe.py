@@ -45,6 +45,13 @@ def test_mail_shows_a_way_out_in_one_click(sink, email_to, settings):
     assert header(sink, email_to, "List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
 
 
+def test_way_out_is_written_as_it_is(sink, email_to, settings):
+    """A program of a reader looks for the URL itself: encoded words are for texts (RFC 2047, 5)."""
+    settings.VIGIL_NOTIFICATIONS = {"SITE_URL": SITE}
+    link = header(sink, email_to, "List-Unsubscribe")
+    assert f"\r\nList-Unsubscribe: {link}\r\n".encode() in sink.mails[-1].data
+
+
 def test_one_click_is_for_https_alone(sink, email_to, settings):
     settings.VIGIL_NOTIFICATIONS = {"SITE_URL": "http://vigil.example.com"}
     assert header(sink, email_to, "List-Unsubscribe").startswith("<http://vigil.example.com/")
