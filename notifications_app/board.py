@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notifications_app import channel_states, lanes
+from notifications_app.claims import Claim, Claimant
 from notifications_app.lanes import Group, Lane
 from notifications_app.models import ChannelState, LaneState
-from notifications_app.outbox import Claim, Claimant
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ class DailyCaps:
     per_person: int = 0
     total: int = 0
 
+    def __bool__(self) -> bool:
+        return bool(self.per_person or self.total)
+
     def refusal(self, *, to_person: int, to_all: int) -> str:
         """Why no further message may go out after so many today, "" when one may."""
         if self.total and to_all >= self.total:

@@ -22,7 +22,7 @@ def reserve(channel: Channel, person: str, now: datetime) -> str:
     The day is that of the site's zone. What was booked and then certainly not sent is given back by `release`.
     """
     caps = channel.daily_caps
-    if not caps.total and not caps.per_person:
+    if not caps:
         return ""
     day = _day(now)
     with brief():
@@ -39,8 +39,7 @@ def reserve(channel: Channel, person: str, now: datetime) -> str:
 
 def release(channel: Channel, person: str, now: datetime) -> None:
     """The message that `reserve` booked has certainly not left. In the caller's transaction."""
-    caps = channel.daily_caps
-    if caps.total or caps.per_person:
+    if channel.daily_caps:
         booked = DailyCount.objects.filter(channel=channel.name, day=_day(now), total__gt=0)
         booked.filter(person__in=(ALL, person)).update(total=F("total") - 1)
 

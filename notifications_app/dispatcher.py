@@ -9,12 +9,14 @@ from contextlib import contextmanager
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from notifications_app import channel_states, conf, outbox
+from notifications_app import channel_states, claims, conf, daily_counts
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel
+from notifications_app.claims import Claim, Claimant, ClaimedRow
+from notifications_app.facts import Facts
 from notifications_app.judgement import Judged, judge
-from notifications_app.models import AlertNotification, ChannelState
-from notifications_app.outbox import Claim, Claimant, Verdict
+from notifications_app.models import ChannelState
+from notifications_app.outbox import Verdict
 from notifications_app.rate_limits import RateLimit
 from notifications_app.recording import Result, record
 from notifications_app.states import NotificationState, Reason
@@ -38,6 +40,7 @@ class NotificationDispatcher:
         self._channels = channels or {
             name: registry.create(name, conf.channel_options(name)) for name in registry.names()
         }
+        self._facts = Facts()
         self._problems: dict[str, tuple[float, str]] = {}
 
     def channel(self, name: str) -> Channel:
@@ -49,11 +52,13 @@ class NotificationDispatcher:
         limit = RateLimit.parse(state.rate_limit or channel.rate_limit)
         return Claimant(worker, channel.batch_by_group, limit)
 
-    def judge(self, name: str, rows: Sequence[AlertNotification]) -> list[Judged]:
-        """Whether `rows` may go out now."""
+    def judge(
+        self, name: str, rows: Sequence[ClaimedRow], soon: Sequence[ClaimedRow] = ()
+    ) -> list[Judged]:
+        """Whether `rows` may go out now. What has to be read for that is read for the rows of `soon` as well."""
         if problem := self._problem_of(name):
             return [Judged(row, verdict=_off(problem)) for row in rows]
-        return judge(self._channels[name], rows, db_now())
+        return judge(self._channels[name], rows, db_now(), self._facts, soon)
 
     def _problem_of(self, name: str) -> str:
         """Asked once a second at most."""
@@ -69,6 +74,8 @@ class NotificationDispatcher:
         """Hand over what of `claim` may go out, and return what came of each row."""
         assert not connection.in_atomic_block
         channel = self._channels[claim.lane.channel]
+        if channel.daily_caps:
+            _book(channel, judged)
         messages = [one.message for one in judged if one.message]
         outcomes = channel.send(messages) if messages else []
         by_id = {outcome.message_id: outcome for outcome in outcomes}
@@ -108,7 +115,7 @@ def record_surely(results: Sequence[Result]) -> None:
     while True:
         try:
             # if nothing is held, the last commit went through and only its answer was lost
-            if is_clear or outbox.is_held(held):
+            if is_clear or claims.is_held(held):
                 record(results)
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() > give_up_s:
@@ -119,6 +126,14 @@ def record_surely(results: Sequence[Result]) -> None:
             close_old_connections()
         else:
             return
+
+
+def _book(channel: Channel, judged: Sequence[Judged]) -> None:
+    """What is over the channel's daily cap does not go out."""
+    now = db_now()
+    for one in judged:
+        if one.message and (refusal := daily_counts.reserve(channel, one.row.recipient_key, now)):
+            one.refuse(Reason.DAILY_CAP, refusal)
 
 
 def _off(problem: str) -> Verdict:

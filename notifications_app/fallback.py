@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from notifications_app import channel_states, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.channels.system.channel import IN_APP
+from notifications_app.claims import ClaimedRow
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind, Reason
 
-Row = AlertNotification
+Row = AlertNotification | ClaimedRow
 NEVER = (NotificationKind.TEST, NotificationKind.SUMMARY)
 
 
@@ -24,8 +27,9 @@ def fall_back(rows: Sequence[Row], now: datetime) -> None:
     if not lost:
         return
     name = _usable(lost[0].channel)
-    made = [_row(row, name, now) for row in lost]
-    Row.objects.bulk_create(made, ignore_conflicts=True)
+    people = get_user_model()._default_manager.in_bulk([row.recipient_id for row in lost])
+    made = [_row(row, people.get(row.recipient_id), name, now) for row in lost]
+    AlertNotification.objects.bulk_create(made, ignore_conflicts=True)
     ids = [row.pk for row in rows]  # only a bell: the new rows' ids are not known
     transaction.on_commit(lambda: queues.ring(ids), robust=True)
 
@@ -39,20 +43,22 @@ def _usable(channel: str) -> str:
     return IN_APP if channel_states.problem_of(other) else state.fallback
 
 
-def _row(row: Row, name: str, now: datetime) -> Row:
-    if name != IN_APP and not _reaches(row, name):
+def _row(row: Row, person: Any, name: str, now: datetime) -> AlertNotification:
+    if name != IN_APP and not _reaches(person, name, row.severity):
         name = IN_APP
-    return row.another(channel=name, lane="", reason=Reason.CHANNEL_OFF, created_at=now, due_at=now)
+    return AlertNotification.like(
+        row, channel=name, lane="", reason=Reason.CHANNEL_OFF, created_at=now, due_at=now
+    )
 
 
-def _reaches(row: Row, name: str) -> bool:
-    """Whether the person wants `name` and has an address there."""
-    if row.recipient is None:
+def _reaches(person: Any, name: str, severity: str) -> bool:
+    """Whether `person` (a user, or nobody) wants `name` for `severity` and has an address there."""
+    if person is None:
         return False
-    wishes = preferences.of(row.recipient)
+    wishes = preferences.of(person)
     try:
         registry.shared(name).address(preferences.person_of(wishes))
     except MissingAddressError:
         return False
     wanted = preferences.wants(wishes, name)
-    return wanted and preferences.is_severe_enough(wishes, name, row.severity)
+    return wanted and preferences.is_severe_enough(wishes, name, severity)

@@ -209,7 +209,8 @@ def _is_better(before: AlertNotification, after: AlertNotification) -> bool:
 def _resolve_row(
     occurrence: AlertOccurrence, firing: AlertNotification, now: datetime
 ) -> AlertNotification:
-    row = firing.another(
+    row = AlertNotification.like(
+        firing,
         occurrence_id=occurrence.pk,
         kind=NotificationKind.RESOLVE,
         created_at=now,

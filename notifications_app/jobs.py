@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from notifications_app import channel_states, conf, fan_out, outbox, queues
+from notifications_app import channel_states, claims, conf, fan_out, outbox, queues
 from notifications_app.board import Board
+from notifications_app.claims import Claim
 from notifications_app.dispatcher import NotificationDispatcher, dispatching, record_surely
-from notifications_app.outbox import Claim
 from scheduler_app.clock import db_now
 from scheduler_app.running import current_run
 
@@ -36,7 +36,7 @@ def sweep_notifications() -> dict[str, Any]:
     returned = outbox.sweep()
     channel_states.ensure()
     now = db_now()
-    rows = outbox.due(now).order_by("priority", "due_at", "id")
+    rows = claims.due(now).order_by("priority", "due_at", "id")
     ids = list(rows.values_list("pk", flat=True)[: conf.get().QUEUE_CAP])
     if queues.length() != len(ids):
         queues.refill(ids)
@@ -70,7 +70,7 @@ def deliver_due(
                 found = True
                 handled += _deliver(dispatcher, claim, deadline_s)
             _progress(f"{handled} handled")
-    return {"handled": handled, "left": outbox.due(db_now()).count()}
+    return {"handled": handled, "left": claims.due(db_now()).count()}
 
 
 def _claims(dispatcher: NotificationDispatcher, batch: int) -> Iterator[Claim]:
@@ -82,12 +82,12 @@ def _claims(dispatcher: NotificationDispatcher, batch: int) -> Iterator[Claim]:
     found = False
     for lane, groups in board.open_lanes().items():
         by = board.channels[lane.channel]
-        if claim := outbox.claim(groups, batch, by, is_watched=board.is_watched(lane)):
+        if claim := claims.claim(groups, batch, by, is_watched=board.is_watched(lane)):
             found = True
             yield claim
-    for alone, lanes in enumerate(outbox.suspect_lanes(board.now)):
+    for alone, lanes in enumerate(claims.suspect_lanes(board.now)):
         by_lane = {lane: board.channels[lane.channel] for lane in lanes if board.is_open(lane)}
-        if not found and (claim := outbox.claim_suspect(by_lane, alone=bool(alone))):
+        if not found and (claim := claims.claim_suspect(by_lane, alone=bool(alone))):
             found = True
             yield claim
 
@@ -102,7 +102,7 @@ def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float
         judged = dispatcher.judge(claim.lane.channel, part)
         record_surely(dispatcher.send(claim, judged))
         handled += len(part)
-    outbox.give_back(rows, claim.token)
+    claims.give_back(rows, claim.token)
     return handled
 
 

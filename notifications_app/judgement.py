@@ -3,115 +3,137 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
-from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState
-from notifications_app import conf, daily_counts, preferences, wording
-from notifications_app.channels.base import Channel, Message, Person
+from notifications_app import conf, preferences, wording
+from notifications_app.channels.base import Channel, Message
 from notifications_app.channels.system.channel import IN_APP
+from notifications_app.claims import ClaimedRow
 from notifications_app.errors import MissingAddressError
+from notifications_app.facts import Facts, Reader
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.outbox import Verdict
 from notifications_app.states import NotificationKind, NotificationState, Reason
 from notifications_app.wording import Wording
-from scheduler_app import bulk
 from scheduler_app.states import Severity
 
-Row = AlertNotification
-End = tuple[Row, Verdict]
+Carried = AlertNotification
+Row = ClaimedRow | Carried
+End = tuple[Carried, Verdict]
 
 
 @dataclass(slots=True, eq=False)
 class Judged:
     """A claimed row that goes out as `message`, or does not, by `verdict`."""
 
-    row: Row
+    row: ClaimedRow
     verdict: Verdict | None = None
     message: Message | None = None
     told_resolve: bool = False
-    told: list[tuple[Row, bool]] = field(default_factory=list)
+    told: list[tuple[Carried, bool]] = field(default_factory=list)
     """Rows that it carries and that the message tells of; and whether it says that they are over."""
     aside: list[End] = field(default_factory=list)
     """Rows that it carries and that the message leaves out."""
 
+    def refuse(self, reason: Reason, error: str) -> None:
+        """It does not go out, nor does what it would have told of."""
+        self.verdict = _final(NotificationState.DEAD, reason, error)
+        self.aside += [(row, self.verdict) for row, _is_over in self.told]
+        self.message, self.told = None, []
 
-def judge(channel: Channel, rows: Sequence[Row], now: datetime) -> list[Judged]:
-    """One judgement for each of `rows`, in a fixed number of queries."""
-    return _Court(channel, rows, now).judgements()
+
+def judge(
+    channel: Channel,
+    rows: Sequence[ClaimedRow],
+    now: datetime,
+    facts: Facts,
+    soon: Sequence[ClaimedRow] = (),
+) -> list[Judged]:
+    """One judgement for each of `rows`, in a fixed number of queries; none where `facts` are known.
+
+    What is asked for them is asked for the rows of `soon` as well.
+    """
+    court = _Court(channel, rows, now, facts, soon)
+    return [court.judgement(row) for row in rows]
 
 
-def foresee(channel: Channel, rows: Sequence[Row], now: datetime) -> list[Verdict | None]:
-    """What would become of `rows` now without a message being written; None: they would go out. Books nothing."""
-    court = _Court(channel, rows, now)
+def foresee(
+    channel: Channel, rows: Sequence[AlertNotification], now: datetime
+) -> list[Verdict | None]:
+    """What would become of `rows` now without a message being written; None: they would go out."""
+    court = _Court(channel, rows, now, Facts())
     return [court.refusal(row) for row in rows]
 
 
 class _Court:
     """What is known of `rows`, of the rows that they carry, and of their people."""
 
-    def __init__(self, channel: Channel, rows: Sequence[Row], now: datetime) -> None:
-        self._channel, self._rows, self._now = channel, rows, now
+    def __init__(
+        self,
+        channel: Channel,
+        rows: Sequence[Row],
+        now: datetime,
+        facts: Facts,
+        soon: Sequence[Row] = (),
+    ) -> None:
+        self._channel, self._now = channel, now
         self._carried = _carried_by(rows)
         known = [*rows, *(row for carried in self._carried.values() for row in carried)]
-        self._alerts = _in_bulk(AlertRecord, (row.alert_id for row in known))
-        self._occurrences = _in_bulk(AlertOccurrence, (row.occurrence_id for row in known))
-        people = _in_bulk(get_user_model(), (row.recipient_id for row in rows))
-        self._wishes = preferences.of_all(list(people.values()))
-        self._persons = {pk: preferences.person_of(its) for pk, its in self._wishes.items()}
+        self._alerts = facts.alerts.of(
+            (row.alert_id for row in known), (row.alert_id for row in soon)
+        )
+        self._occurrences = facts.occurrences.of(
+            (row.occurrence_id for row in known), (row.occurrence_id for row in soon)
+        )
+        self._readers = facts.readers.of(
+            (row.recipient_id for row in rows), (row.recipient_id for row in soon)
+        )
 
-    def judgements(self) -> list[Judged]:
-        return [self._judge(row) for row in self._rows]
-
-    def _judge(self, row: Row) -> Judged:
+    def judgement(self, row: ClaimedRow) -> Judged:
         if verdict := self.refusal(row):
             return self._whole(row, verdict)
-        wishes, person = self._wishes[row.recipient_id], self._persons[row.recipient_id]
+        reader = self._readers[row.recipient_id]
         judged = Judged(row)
         if row.kind == NotificationKind.SUMMARY:
-            self._judge_carried(judged, wishes)
+            self._judge_carried(judged, reader.wishes)
             if not judged.told:
                 nothing = _final(NotificationState.WITHDRAWN, Reason.NOTHING_LEFT)
                 return Judged(row, verdict=nothing, aside=judged.aside)
-        message = self._message(judged, person, wishes)
+        message = self._message(judged, reader)
         lane = self._channel.lane(row.address, message.topic)
         if lane != row.lane:
             row.lane = lane
             moved = Verdict(state=NotificationState.PENDING, due_at=row.due_at)
             return Judged(row, verdict=moved)
-        if refusal := daily_counts.reserve(self._channel, row.recipient_key, self._now):
-            return self._whole(row, _final(NotificationState.DEAD, Reason.DAILY_CAP, refusal))
         judged.message = message
         judged.told_resolve = self._is_over(row)
         return judged
 
     def refusal(self, row: Row) -> Verdict | None:
         """Why `row` does not go out now, whatever it says; None when it does, and then it has its address."""
-        wishes = self._wishes.get(row.recipient_id)
-        if verdict := self._unwanted(row, wishes):
+        reader = self._readers.get(row.recipient_id)
+        if reader is None or not reader.is_active:
+            return _final(NotificationState.SUPPRESSED, Reason.PERSON_GONE)
+        if verdict := self._unwanted(row, reader.wishes):
             return verdict
-        assert wishes is not None
         try:
-            row.address = self._channel.address(self._persons[row.recipient_id])
+            row.address = self._channel.address(reader.person)
         except MissingAddressError as error:
             return _final(NotificationState.DEAD, Reason.NO_ADDRESS, str(error))
         return None
 
-    def _whole(self, row: Row, verdict: Verdict) -> Judged:
+    def _whole(self, row: ClaimedRow, verdict: Verdict) -> Judged:
         """`verdict` for the row and, when it is final, for all that it carries."""
         judged = Judged(row, verdict=verdict)
         if verdict.due_at is None:
             judged.aside = [(one, verdict) for one in self._carried[row.pk]]
         return judged
 
-    def _unwanted(self, row: Row, wishes: NotificationSettings | None) -> Verdict | None:
-        if wishes is None or not getattr(wishes.user, "is_active", True):
-            return _final(NotificationState.SUPPRESSED, Reason.PERSON_GONE)
+    def _unwanted(self, row: Row, wishes: NotificationSettings) -> Verdict | None:
         if verdict := self._too_old(row):
             return verdict
         if row.kind == NotificationKind.TEST:
@@ -170,19 +192,19 @@ class _Court:
         fired = row.kind == NotificationKind.FIRE
         return fired and self._alerts[row.alert_id].state == AlertState.RESOLVED
 
-    def _message(self, judged: Judged, person: Person, wishes: NotificationSettings) -> Message:
-        row = judged.row
-        told = [row for row, _over in judged.told] or [row]
+    def _message(self, judged: Judged, reader: Reader) -> Message:
+        row, person = judged.row, reader.person
+        told: Sequence[Row] = [row for row, _over in judged.told] or [row]
         subject = told[0] if len(told) == 1 else row
         alert = self._alerts[subject.alert_id]
-        words = self._words(subject, told, person.language, wishes)
+        words = self._words(subject, told, person.language, reader.wishes)
         is_summary = subject.kind == NotificationKind.SUMMARY
         return Message(
             id=row.uuid.hex,
             group=f"{row.occurrence_id}:{row.kind}",
             thread=f"summary:{row.pk}" if is_summary else str(alert.pk),
             kind=subject.kind.lower(),
-            severity=max((one.severity for one in told), key=Severity.values.index),
+            severity=max((one.severity for one in told), key=preferences.RANK.__getitem__),
             subject=words.subject,
             text=words.text,
             html=words.html,
@@ -229,18 +251,14 @@ _wordings: dict[tuple[Any, ...], Wording] = {}
 SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
 
 
-def _carried_by(rows: Sequence[Row]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = defaultdict(list)
+def _carried_by(rows: Sequence[Row]) -> dict[int, list[Carried]]:
+    found: dict[int, list[Carried]] = defaultdict(list)
     carriers = [row.pk for row in rows if row.kind == NotificationKind.SUMMARY]
     if carriers:
-        due = Row.objects.filter(carried_by__among=carriers, state=NotificationState.PENDING)
+        due = Carried.objects.filter(carried_by__among=carriers, state=NotificationState.PENDING)
         for row in due.order_by("pk"):
             found[row.carried_by_id or 0].append(row)
     return found
-
-
-def _in_bulk(model: Any, ids: Iterable[Any]) -> dict[Any, Any]:
-    return bulk.by_pk(model, {pk for pk in ids if pk is not None})
 
 
 def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Min
 from django.utils.translation import gettext as _
 
-from notifications_app import channel_states, lanes, outbox
+from notifications_app import channel_states, claims, lanes
 from notifications_app.channels import registry
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, ChannelState, LaneState
@@ -65,7 +65,7 @@ class LaneLine:
 def lane_lines(now: datetime) -> list[LaneLine]:
     """At least one line for each channel, in the order of the registry; a fixed number of queries."""
     rows = AlertNotification.objects.order_by()
-    due = _by_lane(outbox.due(now).order_by(), oldest=Min("due_at"))
+    due = _by_lane(claims.due(now).order_by(), oldest=Min("due_at"))
     later = _by_lane(rows.filter(WAITING, due_at__gt=now))
     leased = _by_lane(rows.filter(state=NotificationState.SENDING))
     ended = {

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
 from notifications_app import conf
 from notifications_app.channels.apprise.channel import shown as shown_apprise
 from notifications_app.channels.base import Person
@@ -83,7 +81,7 @@ def language_of(settings: NotificationSettings) -> str:
 def person_of(settings: NotificationSettings) -> Person:
     """The person as a channel sees one."""
     user = settings.user
-    email_field = get_user_model().get_email_field_name()
+    email_field = type(user).get_email_field_name()
     return Person(
         key=key_of(user),
         name=name_of(user),

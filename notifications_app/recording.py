@@ -20,15 +20,15 @@ from notifications_app import (
     summaries,
 )
 from notifications_app.channels.base import Channel, Outcome
+from notifications_app.claims import Claim, ClaimedRow
 from notifications_app.errors import ConfigurationError, DeliveryError, ThrottledError
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, DeliveryAttempt
-from notifications_app.outbox import Claim, Settlement, Verdict
+from notifications_app.outbox import Settlement, Verdict
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
 from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, wait_of
 from scheduler_app import bulk
-from scheduler_app.clock import db_now
 from scheduler_app.texts import storable
 from scheduler_app.transactions import brief
 
@@ -62,11 +62,10 @@ class Result:
 
 def record(results: Sequence[Result]) -> None:
     """Write `results` for the rows that are still leased to their tokens; late ones leave an attempt only."""
-    now = db_now()
     late = [one.judged.row for one in results if one.judged.verdict and one.judged.verdict.is_late]
-    ended = [(one, _settlement(one, now)) for one in results]
-    asked = [pair for pair in ended if _was_asked(*pair)]
-    with brief():
+    with brief() as now:
+        ended = [(one, _settlement(one, now)) for one in results]
+        asked = [pair for pair in ended if _was_asked(*pair)]
         summaries.carry(late, now, wait_s=GATHER_S)
         kept = outbox.settle([settlement for _one, settlement in ended], now)
         attempts = [_attempt(*pair, now, pair[0].judged.row.pk not in kept) for pair in asked]
@@ -96,7 +95,8 @@ def _settlement(one: Result, now: datetime) -> Settlement:
     )
     carried = list(judged.aside)
     if judged.verdict is None:
-        verdict = replace(verdict, told_resolve=judged.told_resolve)
+        if judged.told_resolve:
+            verdict = replace(verdict, told_resolve=True)
         if verdict.due_at is None:
             carried += [
                 (row, replace(verdict, told_resolve=is_over)) for row, is_over in judged.told
@@ -131,7 +131,7 @@ def _attempt(one: Result, settlement: Settlement, now: datetime, was_late: bool)
 
 def _help_unreached(mine: Sequence[tuple[Result, Settlement]], now: datetime) -> None:
     """Who could not be reached is told elsewhere; what was booked and not sent is given back."""
-    lost: dict[str, list[AlertNotification]] = defaultdict(list)
+    lost: dict[str, list[AlertNotification | ClaimedRow]] = defaultdict(list)
     for one, settlement in mine:
         dead = settlement.verdict.state == NotificationState.DEAD
         if dead and (

@@ -27,14 +27,16 @@ def count(
     counts: Counter[tuple[datetime, str, str]] = Counter()
     cells: Cells = defaultdict(lambda: [0, 0.0])
     for attempt in attempts:
-        for hour in (ALL_TIME, hour_of(attempt["started_at"])):
-            counts[hour, attempt["channel"], attempt["outcome"]] += 1
+        hour = hour_of(attempt["started_at"])
+        counts[hour, attempt["channel"], attempt["outcome"]] += 1
         if value_ms := attempt["gateway_ms"]:
-            _count(cells, attempt["channel"], "gateway", value_ms, attempt["started_at"])
+            _count(cells, attempt["channel"], "gateway", hour, value_ms)
     for channel, created_at in births:
         assert accepted_at is not None
         elapsed_ms = max((accepted_at - created_at).total_seconds() * 1000, 0.0)
-        _count(cells, channel, "latency", elapsed_ms, accepted_at)
+        _count(cells, channel, "latency", hour_of(accepted_at), elapsed_ms)
+    for (_hour, channel, outcome), total in list(counts.items()):
+        counts[ALL_TIME, channel, outcome] += total
     bulk.add_to(
         ChannelTally,
         [
@@ -47,14 +49,18 @@ def count(
     _add(cells)
 
 
-def _count(cells: Cells, channel: str, kind: str, value_ms: float, moment: datetime) -> None:
-    for hour in (ALL_TIME, hour_of(moment)):
-        cell = cells[channel, kind, hour, bucket_of(value_ms)]
-        cell[0] += 1
-        cell[1] += value_ms
+def _count(cells: Cells, channel: str, kind: str, hour: datetime, value_ms: float) -> None:
+    cell = cells[channel, kind, hour, bucket_of(value_ms)]
+    cell[0] += 1
+    cell[1] += value_ms
 
 
 def _add(cells: Cells) -> None:
+    """Each for its hour, and for all time."""
+    for (channel, kind, _hour, bucket), (total, sum_ms) in list(cells.items()):
+        cell = cells[channel, kind, ALL_TIME, bucket]
+        cell[0] += total
+        cell[1] += sum_ms
     bulk.add_to(
         GatewayTally,
         [

@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from notifications_app.judgement import Judged
+from notifications_app.claims import Claim, ClaimedRow
 from notifications_app.lanes import Lane
-from notifications_app.models import AlertNotification
-from notifications_app.outbox import Claim
 
 HERE_MOST = 200
 """Messages of a channel that stays within the database that one thread takes at once."""
@@ -24,11 +22,8 @@ class Held:
     """A claim and what of it has not been taken yet. `safe_until_s`: until then (clock since boot) it may be sent."""
 
     claim: Claim
-    rows: deque[AlertNotification]
+    rows: deque[ClaimedRow]
     safe_until_s: float
-    judging: threading.Lock = field(default_factory=threading.Lock)
-    ahead: dict[int, tuple[float, Judged]] = field(default_factory=dict)
-    """Judgements of rows that come next, and when (clock since boot) they were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,7 @@ class Chunk:
     """Messages of one lane that one thread sends in a row, or that share one post."""
 
     held: Held
-    rows: Sequence[AlertNotification]
+    rows: Sequence[ClaimedRow]
     weight: int
     """How many messages a kill could double."""
 
@@ -176,8 +171,8 @@ class Shelf:
             return HERE_MOST
         if shelf.message_s is None:
             return 1
-        if shelf.message_s < INSTANT_S:  # one chunk is sent while the other is stored
-            return max(self._room_of_lane(lane) // 2, 1)
+        if shelf.message_s < INSTANT_S:  # sending while others are stored would gain nothing
+            return self._room_of_lane(lane)
         # two for each call: one is sent while the other is stored
         return max(self._room_of_lane(lane) // (2 * self._most_calls(lane)), 1)
 
@@ -221,17 +216,30 @@ class Shelf:
                 self._taken -= 1
             self._changed.notify()
 
+    def is_worth_storing(self, chunks: Sequence[Chunk]) -> bool:
+        """Whether some channel's messages among `chunks` are half of what it may have unstored, or the last for now."""
+        weights: Counter[Lane] = Counter()
+        for chunk in chunks:
+            weights[chunk.lane] += chunk.weight
+        with self._changed:
+            return any(
+                not weight
+                or 2 * weight >= self._room_of_lane(lane)
+                or not (self._calls[lane.channel] or self._lanes[lane].held)
+                for lane, weight in weights.items()
+            )
+
     def waiting(self) -> list[Held]:
         """All claims of which something has not been taken."""
         with self._changed:
             return [held for shelf in self._lanes.values() for held in shelf.held]
 
-    def next_of(self, held: Held, count: int) -> list[AlertNotification]:
+    def next_of(self, held: Held, count: int) -> list[ClaimedRow]:
         """The next rows of `held` that nobody has taken."""
         with self._changed:
             return list(islice(held.rows, count))
 
-    def put_back(self, chunk: Chunk, rows: Sequence[AlertNotification]) -> Chunk:
+    def put_back(self, chunk: Chunk, rows: Sequence[ClaimedRow]) -> Chunk:
         """What is left of `chunk` when `rows`, the last of it, wait for a call of their own."""
         held = chunk.held
         with self._changed:
@@ -243,7 +251,7 @@ class Shelf:
             self._changed.notify()
         return replace(chunk, rows=chunk.rows[: len(chunk.rows) - len(rows)])
 
-    def remove(self, held: Held) -> list[AlertNotification]:
+    def remove(self, held: Held) -> list[ClaimedRow]:
         """Take what is left of `held` off the shelf, to give it back."""
         with self._changed:
             shelf = self._lanes[held.claim.lane]

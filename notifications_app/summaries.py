@@ -14,6 +14,7 @@ from django.db.models import Count
 
 from notifications_app import conf
 from notifications_app.channels import registry
+from notifications_app.claims import ClaimedRow
 from notifications_app.models import AlertNotification
 from notifications_app.rate_limits import RateLimit
 from notifications_app.states import (
@@ -24,7 +25,7 @@ from notifications_app.states import (
 )
 from scheduler_app.states import Severity
 
-Row = AlertNotification
+Row = AlertNotification | ClaimedRow
 Key = tuple[str, str]
 """Person and channel."""
 
@@ -33,7 +34,7 @@ def key_of(row: Row) -> Key:
     return row.recipient_key, row.channel
 
 
-def in_storm(rows: Sequence[Row], now: datetime) -> list[Row]:
+def in_storm(rows: Sequence[AlertNotification], now: datetime) -> list[AlertNotification]:
     """Those of the new `rows` that come on top of what their people may get singly (STORM). Critical ones never do."""
     limit = RateLimit.parse(conf.get().STORM)
     if limit is None:
@@ -53,7 +54,7 @@ def in_storm(rows: Sequence[Row], now: datetime) -> list[Row]:
 def _counts(people: set[str], now: datetime, window_s: float) -> dict[Key, int]:
     if not people:
         return {}
-    lately = Row.objects.exclude(channel="SYSTEM").filter(
+    lately = AlertNotification.objects.exclude(channel="SYSTEM").filter(
         recipient_key__among=sorted(people), created_at__gt=now - timedelta(seconds=window_s)
     )
     counted = lately.order_by().values_list("recipient_key", "channel").annotate(Count("pk"))
@@ -63,8 +64,8 @@ def _counts(people: set[str], now: datetime, window_s: float) -> dict[Key, int]:
 def carry(rows: Sequence[Row], now: datetime, *, wait_s: float) -> None:
     """Give each of `rows` a carrier, a new one in `wait_s` seconds where none takes rows in.
 
-    In the caller's transaction. Sets `carried_by` and `reason`; saving the rows is the caller's. A row for which there
-    can be no carrier any more goes out singly.
+    In the caller's transaction. Sets `carried_by_id` and `reason`; saving the rows is the caller's. A row for which
+    there can be no carrier any more goes out singly.
     """
     if not rows:
         return
@@ -76,22 +77,24 @@ def carry(rows: Sequence[Row], now: datetime, *, wait_s: float) -> None:
         _new(by_key[key][0], now, wait_s) for key in sorted(by_key.keys() - open_carriers.keys())
     ]
     made = [row for row in made if not _exists(row)]
-    Row.objects.bulk_create(made)
-    carriers = open_carriers | {key_of(row): row for row in made}
+    AlertNotification.objects.bulk_create(made)
+    carriers = {key: row.pk for key, row in open_carriers.items()}
+    carriers |= {key_of(row): row.pk for row in made}
     for key, mine in by_key.items():
         for row in mine:
-            row.carried_by, row.reason = carriers.get(key), Reason.IN_SUMMARY
+            row.carried_by_id, row.reason = carriers.get(key), Reason.IN_SUMMARY
 
 
-def _open(people: Sequence[str]) -> list[Row]:
-    carriers = Row.objects.filter(
+def _open(people: Sequence[str]) -> list[AlertNotification]:
+    carriers = AlertNotification.objects.filter(
         kind=NotificationKind.SUMMARY, state__in=DUE_STATES, recipient_key__in=people
     )
     return list(carriers.order_by("pk").select_for_update())
 
 
-def _new(first: Row, now: datetime, wait_s: float) -> Row:
-    return first.another(
+def _new(first: Row, now: datetime, wait_s: float) -> AlertNotification:
+    return AlertNotification.like(
+        first,
         kind=NotificationKind.SUMMARY,
         created_at=now,
         due_at=now + timedelta(seconds=wait_s),
@@ -99,9 +102,9 @@ def _new(first: Row, now: datetime, wait_s: float) -> Row:
     )
 
 
-def _exists(row: Row) -> bool:
+def _exists(row: AlertNotification) -> bool:
     """A summary that began with the same happening has gone out: the row goes singly."""
-    same = Row.objects.filter(
+    same = AlertNotification.objects.filter(
         occurrence_id=row.occurrence_id,
         kind=row.kind,
         recipient_key=row.recipient_key,

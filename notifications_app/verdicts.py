@@ -29,8 +29,13 @@ OUTCOMES: tuple[tuple[type[DeliveryError], AttemptOutcome], ...] = (
 )
 
 
+SENT = Verdict(state=NotificationState.SENT, burns_try=True)
+
+
 def outcome_of(error: DeliveryError | None) -> AttemptOutcome:
-    return next((o for kind, o in OUTCOMES if isinstance(error, kind)), AttemptOutcome.SENT)
+    if error is None:
+        return AttemptOutcome.SENT
+    return next(outcome for kind, outcome in OUTCOMES if isinstance(error, kind))
 
 
 def blames_gateway(error: DeliveryError | None) -> bool:
@@ -48,7 +53,7 @@ def verdict_on(
 ) -> Verdict:
     """The next state of a message that was tried `tries` times before. A probe's failure burns no try."""
     if error is None:
-        return Verdict(state=NotificationState.SENT, burns_try=True)
+        return SENT
     text = str(error)
     if isinstance(error, ThrottledError):
         due_at = now + timedelta(seconds=wait_of(error))

@@ -10,21 +10,22 @@ from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
-from notifications_app import channel_states, conf, fan_out, outbox, queues
+from notifications_app import channel_states, claims, conf, fan_out, outbox, queues
 from notifications_app.board import Board
 from notifications_app.channels import registry
+from notifications_app.claims import Claimant, ClaimedRow
 from notifications_app.dispatcher import NotificationDispatcher, record_surely
 from notifications_app.doorbell import Doorbell
 from notifications_app.errors import ThrottledError
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Group, Lane
-from notifications_app.models import AlertNotification, ChannelState
-from notifications_app.outbox import Claimant
+from notifications_app.models import ChannelState
 from notifications_app.recording import Result
 from notifications_app.shelf import Chunk, Held, Shelf
 from notifications_app.verdicts import blames_gateway
+from scheduler_app import connections
 from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.heart import Heart
 from scheduler_app.states import NodeKind
@@ -33,14 +34,13 @@ logger = logging.getLogger("NotificationDispatcher")
 
 CLAIM_MOST = 500
 AHEAD_MOST = 50
-AHEAD_S = 1.0
-"""So long a person's switches may be a thing of the past when the message leaves."""
 POST_MOST = 50
 """People whom one post of a group can mention."""
 THREADS_MOST = 32
 SWEEP_EVERY_S = 5.0
 SUSPECT_EVERY_S = 1.0
 STOP_WITHIN_S = 8.0
+GATHER_S = 0.02
 
 Sent = tuple[Chunk, list[Result]]
 
@@ -122,7 +122,7 @@ class Worker:
         """One look at everything that may be due: how many messages were claimed, and how long to rest else."""
         poll_s = conf.get().POLL_S
         try:
-            close_old_connections()
+            connections.refresh()
             self._keep_house(poll_s)
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
@@ -169,7 +169,7 @@ class Worker:
         for held in waiting:
             if held not in safe:
                 self._return(held)
-        outbox.renew([held.claim.token for held in safe])
+        claims.renew([held.claim.token for held in safe])
         for held in safe:
             held.safe_until_s = self._safe_until_s(begin_s)
 
@@ -183,7 +183,7 @@ class Worker:
         """What threads could not judge while the database was away."""
         with suppress(Empty):
             while chunk := self._unsent.get_nowait():
-                outbox.give_back(chunk.rows, chunk.held.claim.token)
+                claims.give_back(chunk.rows, chunk.held.claim.token)
 
     def _return_what_closed(self) -> None:
         """Before others may go: what has just failed may have closed its lane."""
@@ -193,7 +193,7 @@ class Worker:
             logger.warning("worker_waits_for_database", extra={"error": str(error)})
 
     def _return(self, held: Held) -> None:
-        outbox.give_back(self._shelf.remove(held), held.claim.token)
+        claims.give_back(self._shelf.remove(held), held.claim.token)
 
     def _claim_all(self, board: Board) -> int:
         """What is due; or, when nothing else is held, one message that may kill this process, and nothing beside it."""
@@ -216,7 +216,7 @@ class Worker:
         """Open lanes with messages that were lost with a worker, once or more often. There are hardly ever any."""
         if time.monotonic() < self._unsuspicious_until_s:
             return [{}, {}]
-        found = outbox.suspect_lanes(board.now)
+        found = claims.suspect_lanes(board.now)
         if any(found):
             self._is_behind = True
         else:
@@ -236,7 +236,7 @@ class Worker:
         while self._shelf.stock(lane) <= wanted // 2 or is_urgent:
             begin_s = since_boot_s()
             most = POST_MOST if by.grouped else wanted
-            claim = outbox.claim(groups, most, by, is_watched=board.is_watched(lane))
+            claim = claims.claim(groups, most, by, is_watched=board.is_watched(lane))
             if claim is None:
                 break
             queues.take_out(len(claim.rows) - self._bell.account_for(len(claim.rows)))
@@ -249,7 +249,7 @@ class Worker:
 
     def _claim_suspect(self, lanes: dict[Lane, Claimant], *, alone: bool) -> int:
         begin_s = since_boot_s()
-        if claim := outbox.claim_suspect(lanes, alone=alone):
+        if claim := claims.claim_suspect(lanes, alone=alone):
             self._shelf.put(claim, self._safe_until_s(begin_s))
         return int(claim is not None)
 
@@ -267,7 +267,7 @@ class Worker:
         while (chunk := self._shelf.take()) is not None:
             results: list[Result] = []
             try:
-                close_old_connections()
+                connections.refresh()
                 judged = self._judge_safely(chunk)
                 chunk, judged = self._one_post_of(chunk, judged)
                 if judged:
@@ -283,7 +283,8 @@ class Worker:
         """Nothing when the chunk may not be sent any more, or cannot be judged: it goes back."""
         if chunk.held.safe_until_s >= since_boot_s():
             try:
-                return self._judge(chunk)
+                name = chunk.lane.channel
+                return self._dispatcher.judge(name, chunk.rows, self._following(chunk))
             except DatabaseError as error:
                 logger.warning("message_not_judged", extra={"error": str(error)})
         self._unsent.put(chunk)
@@ -297,31 +298,12 @@ class Worker:
         others = [one for one in judged if targets.get(one.row.pk, first) != first]
         if not channel.batch_by_group or not others:
             return chunk, judged
-        now_s = since_boot_s()
-        chunk.held.ahead |= {one.row.pk: (now_s, one) for one in others}
         kept = [one for one in judged if one not in others]
         ordered = replace(chunk, rows=[one.row for one in (*kept, *others)])
         return self._shelf.put_back(ordered, [one.row for one in others]), kept
 
-    def _judge(self, chunk: Chunk) -> list[Judged]:
-        """By what holds now, or held within the last second: so that many rows share the questions."""
-        held, name = chunk.held, chunk.lane.channel
-        with held.judging:
-            begin_s = since_boot_s()
-            found = [held.ahead.pop(row.pk, (0.0, None)) for row in chunk.rows]
-            fresh = [one for at_s, one in found if one and begin_s - at_s < AHEAD_S]
-            if len(fresh) == len(chunk.rows):
-                return fresh
-            following = self._following(chunk)
-            judged = self._dispatcher.judge(name, [*chunk.rows, *following])
-            held.ahead = {one.row.pk: (begin_s, one) for one in judged[len(chunk.rows) :]}
-        return judged[: len(chunk.rows)]
-
-    def _following(self, chunk: Chunk) -> list[AlertNotification]:
+    def _following(self, chunk: Chunk) -> list[ClaimedRow]:
         """What is sent next, as far as the gateway is likely to take it within the second."""
-        is_paid = self._dispatcher.channel(chunk.lane.channel).one_at_a_time  # judging books it
-        if is_paid or len(chunk.rows) >= AHEAD_MOST:
-            return []
         most = self._shelf.wanted(chunk.lane, AHEAD_MOST)
         return self._shelf.next_of(chunk.held, most)
 
@@ -334,12 +316,8 @@ class Worker:
     def _record_loop(self) -> None:
         """Store what is there, at most `concurrency` messages; only then may others go."""
         while (first := self._sent.get()) is not None:
-            group = [first]
-            with suppress(Empty):
-                while (more := self._sent.get_nowait()) is not None:
-                    group.append(more)
-                self._sent.put(None)
-            close_old_connections()
+            group = self._gathered(first)
+            connections.refresh()
             self._record(group)
             if any(_may_close(result) for _chunk, results in group for result in results):
                 self._return_what_closed()
@@ -347,6 +325,20 @@ class Worker:
             if any(self._shelf.is_low(chunk.lane, CLAIM_MOST) for chunk, _results in group):
                 self._wake.set()
         connection.close()
+
+    def _gathered(self, first: Sent) -> list[Sent]:
+        """With what else is there; while more is on its way, a moment is waited for it: each commit has its price."""
+        group, until_s = [first], time.monotonic() + GATHER_S
+        with suppress(Empty):
+            while True:
+                is_enough = self._shelf.is_worth_storing([chunk for chunk, _results in group])
+                left_s = 0.0 if is_enough else until_s - time.monotonic()
+                more = self._sent.get(timeout=left_s) if left_s > 0 else self._sent.get_nowait()
+                if more is None:  # the end comes after what is here
+                    self._sent.put(None)
+                    break
+                group.append(more)
+        return group
 
     def _record(self, group: list[Sent]) -> None:
         results = [result for _chunk, found in group for result in found]

@@ -93,7 +93,11 @@ def database_settings(url: str) -> dict[str, Any]:
         }
         database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
     elif database["ENGINE"].endswith("postgresql"):
-        database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+        options = database.setdefault("OPTIONS", {})
+        options.setdefault("connect_timeout", 5)
+        # statements that come again and again are planned once for each connection
+        options.setdefault("server_side_binding", True)
+        options.setdefault("prepare_threshold", 5)
     return database
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
+
+from scheduler_app.clock import db_now
 
 LONGEST_PAUSE_MS = 2000
 
@@ -16,21 +19,28 @@ _one_writer = threading.RLock()
 
 
 @contextmanager
-def brief() -> Iterator[None]:
+def brief() -> Iterator[datetime]:
     """`atomic()`, that PostgreSQL ends when this process stands still inside of it (stopped, or its machine asleep).
 
-    The time limit holds for this transaction alone: a job's own transactions may take as long as they like, and so may
-    a caller's around this one.
+    Yields the database's time at its begin. The time limit holds for this transaction alone: a job's own transactions
+    may take as long as they like, and so may a caller's around this one.
     """
     is_own = not connection.in_atomic_block
     turn = _one_writer if is_own and connection.vendor == "sqlite" else nullcontext()
     with turn, transaction.atomic():
-        if is_own and connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"SET LOCAL idle_in_transaction_session_timeout = {LONGEST_PAUSE_MS}"
-                )
-        yield
+        yield _limited() if is_own and connection.vendor == "postgresql" else db_now()
+
+
+def _limited() -> datetime:
+    """Sets the limit and asks for the time by one statement."""
+    name = "idle_in_transaction_session_timeout"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT set_config('{name}', '{LONGEST_PAUSE_MS}', true), clock_timestamp()"
+        )
+        _limit, now = cursor.fetchone()
+    moment: datetime = now
+    return moment.astimezone(UTC)
 
 
 def locked(query: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from notifications_app import outbox
+from notifications_app import claims
 from notifications_app.board import Board
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel
+from notifications_app.claims import Claim
 from notifications_app.dispatcher import NotificationDispatcher
-from notifications_app.outbox import Claim
 from scheduler_app.clock import db_now
 
 
@@ -29,10 +29,10 @@ def claim_one(channel: Channel, most: int = 1) -> Claim | None:
     for lane, groups in board.open_lanes().items():
         if lane.channel == channel.name:
             by = board.channels[lane.channel]
-            return outbox.claim(groups, most, by, is_watched=board.is_watched(lane))
-    for alone, lanes in enumerate(outbox.suspect_lanes(board.now)):
+            return claims.claim(groups, most, by, is_watched=board.is_watched(lane))
+    for alone, lanes in enumerate(claims.suspect_lanes(board.now)):
         mine = [lane for lane in lanes if lane.channel == channel.name and board.is_open(lane)]
         claimants = {lane: board.channels[lane.channel] for lane in mine}
-        if claim := outbox.claim_suspect(claimants, alone=bool(alone)):
+        if claim := claims.claim_suspect(claimants, alone=bool(alone)):
             return claim
     return None

@@ -17,6 +17,8 @@ from benchmarks.stage import Stage
 from notifications_app import judgement
 from notifications_app.channels import registry
 from notifications_app.channels.email import letter, options
+from notifications_app.claims import COLUMNS, ClaimedRow
+from notifications_app.facts import Facts
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.states import FINAL_STATES
 
@@ -95,10 +97,11 @@ def _readers() -> int:
 
 
 def _messages() -> list[dict[str, Any]]:
-    rows = AlertNotification.objects.filter(channel=EMAIL)
+    rows = AlertNotification.objects.filter(channel=EMAIL).values_list(*COLUMNS)
     channel = registry.create(EMAIL, {})
     parsed = options.parse({"FROM": "vigil@example.com"})
-    found = [one.message for one in judgement.judge(channel, list(rows), plans.now())]
+    claimed = [ClaimedRow(*values) for values in rows]
+    found = [one.message for one in judgement.judge(channel, claimed, plans.now(), Facts())]
     return [
         {
             "to": one.person.email,

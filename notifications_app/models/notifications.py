@@ -23,7 +23,7 @@ WAITING = Q(
 
 
 class AlertNotification(models.Model):
-    """Written by `fan_out.py` (birth), `outbox.py` (claim, end) and `summaries.py`; `read_at` by `inbox.py`.
+    """Written by `fan_out.py` (birth), `claims.py`, `outbox.py` (end) and `summaries.py`; `read_at` by `inbox.py`.
 
     `lane` is the target within the channel (a robot, a host), `flow` a number for whoever sends so much, so that one
     flood starves nobody else. A row of the kind SUMMARY carries others of the same person and channel: only the
@@ -106,13 +106,13 @@ class AlertNotification(models.Model):
             )
         ]
         indexes: ClassVar = [
-            # lanes.py and outbox.py: what is due in a lane
+            # lanes.py and claims.py: what is due in a lane
             models.Index(
                 fields=["channel", "lane", "priority", "flow", "due_at", "id"],
                 name="vigil_notification_due",
                 condition=WAITING & Q(lost_claims=0),
             ),
-            # outbox.py: what a worker died with
+            # claims.py: what a worker died with
             models.Index(
                 fields=["due_at", "id"],
                 name="vigil_notification_suspect",
@@ -153,13 +153,14 @@ class AlertNotification(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.channel} {self.recipient_key}"
 
-    def another(self, **fields: Any) -> AlertNotification:
-        """A new row for the same person about the same happening, as far as `fields` say nothing else."""
+    @classmethod
+    def like(cls, row: Any, **fields: Any) -> AlertNotification:
+        """A new row for the person of `row` about the same happening, as far as `fields` say nothing else."""
         same = (
             "alert_id", "occurrence_id", "kind", "recipient_id", "recipient_key", "recipient_name",
             "channel", "lane", "severity", "priority", "flow", "expires_at",
         )  # fmt: skip
-        return AlertNotification(**{name: getattr(self, name) for name in same} | fields)
+        return cls(**{name: getattr(row, name) for name in same} | fields)
 
 
 class DeliveryAttempt(models.Model):

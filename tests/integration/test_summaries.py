@@ -9,7 +9,7 @@ import pytest
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
-from notifications_app import outbox
+from notifications_app import claims, outbox
 from notifications_app.errors import DeliveryError, PermanentError
 from notifications_app.models import AlertNotification, NotificationSettings
 from scheduler_app.clock import db_now
@@ -54,13 +54,13 @@ def send_all(channel: FakeChannel) -> None:
         assert claim
         for row in claim.rows:  # a call for each, so that each has its answer
             dispatcher = dispatcher_of(channel)
-            dispatcher.deliver(outbox.Claim(**{**as_dict(claim), "rows": [row]}))
+            dispatcher.deliver(claims.Claim(**{**as_dict(claim), "rows": [row]}))
         if channel.stops:
             return
 
 
-def as_dict(claim: outbox.Claim) -> dict:
-    return {name: getattr(claim, name) for name in outbox.Claim.__slots__}
+def as_dict(claim: claims.Claim) -> dict:
+    return {name: getattr(claim, name) for name in claims.Claim.__slots__}
 
 
 class Channel(FakeChannel):

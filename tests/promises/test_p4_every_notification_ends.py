@@ -9,7 +9,7 @@ import pytest
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
-from notifications_app import channel_states, outbox, preferences
+from notifications_app import channel_states, claims, outbox, preferences
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
@@ -178,7 +178,7 @@ def test_message_is_quarantined_when_its_worker_died_of_it_alone_three_times(row
         assert claim
         assert (claim.is_suspect, claim.is_alone) == (True, losses > 1)
         assert len(claim.rows) == 1
-        outbox.give_back(claim.rows, claim.token)
+        claims.give_back(claim.rows, claim.token)
     lose(channel)
     row.refresh_from_db()
     assert (row.state, row.reason) == ("DEAD", "QUARANTINED")

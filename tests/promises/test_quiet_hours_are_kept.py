@@ -16,6 +16,7 @@ from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertOccurrence, AlertRecord
 from notifications_app import fan_out, preferences
 from notifications_app.channels import registry
+from notifications_app.facts import Facts
 from notifications_app.judgement import judge
 from notifications_app.models import NotificationSettings
 from scheduler_app.states import Severity
@@ -108,7 +109,7 @@ def sent_at(row) -> datetime:
     """Judge the row whenever it is due, until it goes out."""
     channel = registry.shared("EMAIL")
     for _ in range(9):
-        (judged,) = judge(channel, [row], row.due_at)
+        (judged,) = judge(channel, [row], row.due_at, Facts())
         if judged.message:
             return row.due_at
         assert judged.verdict

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from notifications_app.claims import Claim
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification
-from notifications_app.outbox import Claim
 from notifications_app.shelf import Chunk, Shelf
 
 MAIL, ROBOT = Lane("EMAIL"), Lane("WECHAT", "robot")
