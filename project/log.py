@@ -6,18 +6,16 @@ from WARNING up.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from project.log_background import BackgroundLog
-from project.log_fields import of_record
+from project.log_fields import json_line, of_record
 from project.log_file import NOTHING, QuietFailure, SharedLogFile
 from scheduler_app import fork_client
 
@@ -55,14 +53,14 @@ class StderrLog(StreamLog):
 class LineFormatter(logging.Formatter):
     """Makes a record's line once, for the file and for stdout."""
 
-    def __init__(self, render: Callable[[dict[str, Any]], str]) -> None:
+    def __init__(self, render: Callable[[logging.LogRecord], str]) -> None:
         super().__init__()
         self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
         line: str | None = record.__dict__.get("_line")
         if line is None:
-            line = record.__dict__["_line"] = self._render(of_record(record))
+            line = record.__dict__["_line"] = self._render(record)
         return line
 
 
@@ -79,8 +77,9 @@ def configure(options: Mapping[str, str]) -> None:
         root.removeHandler(old)
         old.close()
     root.setLevel(level)
-    # no line says where it was written (see "Optimization" in logging's documentation)
+    # no line says where it was written, nor by which thread (see "Optimization" in logging's documentation)
     logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     line = formatter(style)
     for handler in _handlers(Path(options["DIR"]) / FILE_NAME):
         handler.setFormatter(line)
@@ -104,9 +103,9 @@ def to_stdout() -> None:
 def formatter(style: str) -> logging.Formatter:
     """`style` json: one line a record, its keys `timestamp level logger event`, every `extra`, `exception`."""
     if style == "json":
-        return LineFormatter(json.JSONEncoder(ensure_ascii=False).encode)
+        return LineFormatter(json_line)
     console = structlog.dev.ConsoleRenderer(colors=False)
-    return LineFormatter(lambda fields: console(None, "", fields))
+    return LineFormatter(lambda record: console(None, "", of_record(record)))
 
 
 def _handlers(path: Path) -> tuple[logging.Handler, ...]:

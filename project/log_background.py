@@ -31,11 +31,21 @@ class BackgroundLog(QuietFailure):
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the handler's lock once the thread runs: with many threads they would wait for one another here."""
+        if self._thread is None or self.filters:
+            return bool(super().handle(record))
+        self._hand_over(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._is_started():
-            for target in self._targets:
-                target.write_lines([self._line(record)])
+        if self._is_started():
+            self._hand_over(record)
             return
+        for target in self._targets:
+            target.write_lines([self._line(record)])
+
+    def _hand_over(self, record: logging.LogRecord) -> None:
         # what these refer to may change until the thread comes to it
         if record.exc_info or record.args:
             self.format(record)

@@ -42,8 +42,13 @@ class Assignment:
     @property
     def fields(self) -> dict[str, Any]:
         """What every log line about this run carries."""
-        names = ("run_id", "job_id", "job_name", "owner", "category")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "run_id": self.run_id,
+            "job_id": self.job_id,
+            "job_name": self.job_name,
+            "owner": self.owner,
+            "category": self.category,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

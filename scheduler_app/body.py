@@ -21,6 +21,8 @@ from scheduler_app.texts import storable
 
 ERROR_LIMIT_BYTES = 16_384
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -103,7 +105,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else _as_json(value)
     except Exception:  # noqa: BLE001 - an odd value of somebody else's class
         text = _safely(lambda: repr(value), type(value).__name__)
     return storable(text, conf.get().RESULT_LIMIT_BYTES)

@@ -7,12 +7,17 @@ No leader: any number of processes may do either at any time.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from scheduler_app import bulk, calendar_days, catchup, conf, epochs, gates, jitter, ledger, skips
 from scheduler_app.assignments import Assignment
@@ -86,11 +91,11 @@ class _Policy(NamedTuple):
 def settle(rows: Sequence[Cursor], now: datetime) -> int:
     """Give every slot of `rows` (locked) up to `now` its row in the ledger; returns how many are queued."""
     due = [row for row in rows if row.next_run_time and row.next_run_time <= now]
-    jobs = ScheduledJob.objects.filter(pk__among=[row.job_id for row in due])
+    jobs = ScheduledJob.objects.filter(pk__among={row.job_id for row in due})
     policies = {row[0]: _Policy(*row) for row in jobs.values_list(*_Policy._fields)}
-    epochs_due = ScheduleEpoch.objects.filter(pk__among=[row.epoch for row in due])
-    columns = ("pk", "definition", "opened_at")
-    spans = {pk: (wanted, begin) for pk, wanted, begin in epochs_due.values_list(*columns)}
+    epochs_due = ScheduleEpoch.objects.filter(pk__among={row.epoch for row in due})
+    columns = ("pk", Cast("definition", TextField()), "opened_at")
+    spans = {pk: (_definition(text), begin) for pk, text, begin in epochs_due.values_list(*columns)}
     days = calendar_days.entered_for(wanted.get("calendar", "") for wanted, _ in spans.values())
     queued: list[dict[str, Any]] = []
     final: list[JobRun] = []
@@ -114,6 +119,10 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
     ledger.insert_final(final)
     bulk.update_each(Timetable, cursors, match=("job_id",), values=("next_run_time",))
     return len(queued)
+
+
+_definition = lru_cache(maxsize=4096)(json.loads)
+"""Many epochs have one definition; nobody may change what this returns."""
 
 
 def plan_of(
@@ -214,8 +223,11 @@ class _Waiting(NamedTuple):
     ready_at: datetime
 
 
+JSON_COLUMNS = ("args", "kwargs", "retry_on")
+
+
 class _Job(NamedTuple):
-    """What it takes to start a run of a job."""
+    """What it takes to start a run of a job; JSON_COLUMNS as text."""
 
     id: str
     name: str
@@ -223,12 +235,12 @@ class _Job(NamedTuple):
     category: str
     module: str
     callable: str
-    args: list[Any]
-    kwargs: dict[str, Any]
+    args: str
+    kwargs: str
     timeout_s: float | None
     overlap: str
     max_instances: int
-    retry_on: list[str]
+    retry_on: str
     enabled: bool
     state: str
 
@@ -250,7 +262,7 @@ def take(node: int, token: str, most: int, queues: Sequence[str] = ()) -> list[A
         jobs = _jobs_of({run.job_id for run in runs})
         now = db_now()
         starting = gates.admit(runs, jobs, now)
-        JobRun.objects.filter(pk__among=[run.id for run in starting]).update(
+        JobRun.objects.filter(pk__among={run.id for run in starting}).update(
             state=RunState.RUNNING, node=node, token=token, started_at=now
         )
     return [_assignment(run, jobs[run.job_id], token, now, begun_s) for run in starting]
@@ -281,8 +293,16 @@ def _waiting(now: datetime, queues: Sequence[str]) -> RunQuerySet:
 
 
 def _jobs_of(job_ids: Collection[str]) -> dict[str, _Job]:
-    rows = ScheduledJob.objects.filter(pk__among=job_ids).values_list(*_Job._fields)
-    return {row[0]: _Job(*row) for row in rows}
+    columns = [Cast(c, TextField()) if c in JSON_COLUMNS else c for c in _Job._fields]
+    rows = map(_Job._make, ScheduledJob.objects.filter(pk__among=job_ids).values_list(*columns))
+    return {job.id: job for job in rows}
+
+
+def _json(text: str) -> Any:
+    """A value of its own for each run, whose body may change it; nearly all are empty."""
+    if text == "[]":
+        return []
+    return {} if text == "{}" else json.loads(text)
 
 
 def _assignment(
@@ -299,11 +319,11 @@ def _assignment(
         attempt=run.attempt,
         module=job.module,
         callable=job.callable,
-        args=job.args,
-        kwargs={**job.kwargs, **(run.params or {})},
+        args=_json(job.args),
+        kwargs={**_json(job.kwargs), **(run.params or {})},
         timeout_s=job.timeout_s,
         overlap=job.overlap,
-        retry_on=job.retry_on,
+        retry_on=_json(job.retry_on),
         ready_at=run.ready_at,
         started_at=started_at,
         taken_s=taken_s,

@@ -6,6 +6,7 @@ Whoever calls these functions holds the lock on the job's Timetable row.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from scheduler_app import conf, rests
@@ -34,13 +35,18 @@ def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
 def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
     """Raises ScheduleError when the definition cannot be understood (any more)."""
     expression = definition["cron"]
-    return Schedule(
-        expression=expression,
-        zone=definition["timezone"],
-        anchor=anchor if expression.startswith("every ") else None,  # so that equal crons are equal
-        gap=DstGap(definition["gap"]),
-        fold=DstFold(definition["fold"]),
+    return _schedule(
+        expression,
+        definition["timezone"],
+        anchor if expression.startswith("every ") else None,  # so that equal crons are equal
+        definition["gap"],
+        definition["fold"],
     )
+
+
+@lru_cache(maxsize=8192)
+def _schedule(expression: str, zone: str, anchor: datetime | None, gap: str, fold: str) -> Schedule:
+    return Schedule(expression, zone, anchor, DstGap(gap), DstFold(fold))
 
 
 def rests_of(definition: dict[str, Any], days: Days) -> Rests | None:

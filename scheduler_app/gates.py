@@ -47,7 +47,7 @@ def admit(runs: Sequence[R], jobs: Mapping[str, Job], now: datetime) -> list[R]:
     A slot that finds its job at work is skipped; with `queue_one` one of them waits; with `replace` the newest waits
     and the running ones are asked to stop. Retries always wait: what they are to make good is still open.
     """
-    running = _running([job.id for job in jobs.values() if job.overlap != Overlap.PARALLEL])
+    running = _running({job.id for job in jobs.values() if job.overlap != Overlap.PARALLEL})
     starting: list[R] = []
     stopped: defaultdict[Reason, list[int]] = defaultdict(list)
     busy: list[R] = []
@@ -72,7 +72,7 @@ def _is_wanted(run: Run, job: Job) -> bool:
     return run.trigger == RunTrigger.MANUAL or (job.enabled and job.state == JobState.ACTIVE)
 
 
-def _running(job_ids: Sequence[str]) -> Counter[str]:
+def _running(job_ids: Collection[str]) -> Counter[str]:
     """Running instances by job, counted behind the jobs' gates, so that two nodes cannot both start one."""
     if not job_ids:
         return Counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from scheduler_app.texts import cut_line
 NOTHING_DONE = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
 
 Counts = defaultdict[tuple[Any, ...], list[float]]
-"""By key without the hour: how many, and the sum of their milliseconds."""
+"""By key: how many, and the sum of their milliseconds."""
 
 
 def hour_of(moment: datetime) -> datetime:
@@ -27,23 +27,23 @@ def hour_of(moment: datetime) -> datetime:
 
 def count_runs(runs: Sequence[EndedRun]) -> None:
     """Book runs that have just become final. Call once for each run, in its transaction, at the end of it."""
-    tallies: defaultdict[datetime, Counts] = defaultdict(_nothing)
-    cells: defaultdict[datetime, Counts] = defaultdict(_nothing)
+    tallies, cells = _nothing(), _nothing()
+    all_time, hours = bulk.text_of(ALL_TIME), _HourTexts()
     for run in runs:
-        hour = hour_of(run.finished_at)
-        _add(tallies[hour][run.job_id, run.state], run.slot_count, run.duration_ms or 0.0)
-        if run.duration_ms is not None:
-            key = (run.job_id, "duration", bucket_of(run.duration_ms))
-            _add(cells[hour][key], 1, run.duration_ms)
-        if (lag_ms := run.lag_ms) is not None:
-            lag_ms = max(lag_ms, 0.0)
-            _add(cells[hour][ALL_JOBS, "lag", bucket_of(lag_ms)], 1, lag_ms)
+        duration_ms, lag_ms = run.duration_ms, run.lag_ms
+        for hour in (all_time, hours[hour_of(run.finished_at)]):
+            _add(tallies[hour, run.job_id, run.state], run.slot_count, duration_ms or 0.0)
+            if duration_ms is not None:
+                key = (hour, run.job_id, "duration", bucket_of(duration_ms))
+                _add(cells[key], 1, duration_ms)
+            if lag_ms is not None:
+                lag_ms = max(lag_ms, 0.0)
+                _add(cells[hour, ALL_JOBS, "lag", bucket_of(lag_ms)], 1, lag_ms)
     bulk.add_to(
         RunTally,
         [
             {"job": job, "hour": hour, "state": state, "total": int(total), "sum_ms": sum_ms}
-            for hour, counts in _with_all_time(tallies)
-            for (job, state), (total, sum_ms) in counts.items()
+            for (hour, job, state), (total, sum_ms) in tallies.items()
         ],
         keys=("hour", "job", "state"),
         sums=("total", "sum_ms"),
@@ -59,26 +59,23 @@ def count_runs(runs: Sequence[EndedRun]) -> None:
                 "total": total,
                 "sum_ms": sum_ms,
             }
-            for hour, counts in _with_all_time(cells)
-            for (job, kind, bucket), (total, sum_ms) in counts.items()
+            for (hour, job, kind, bucket), (total, sum_ms) in cells.items()
         ],
         keys=("kind", "hour", "job", "bucket"),
         sums=("total", "sum_ms"),
     )
 
 
+class _HourTexts(dict[datetime, str]):
+    """Hours as rows have them."""
+
+    def __missing__(self, hour: datetime) -> str:
+        self[hour] = text = bulk.text_of(hour)
+        return text
+
+
 def _nothing() -> Counts:
     return defaultdict(lambda: [0, 0.0])
-
-
-def _with_all_time(hours: Mapping[datetime, Counts]) -> Iterator[tuple[str, Counts]]:
-    """The counts of each hour, and before them those of all hours together."""
-    total = _nothing()
-    for counts in hours.values():
-        for key, (count, sum_ms) in counts.items():
-            _add(total[key], count, sum_ms)
-    for hour, counts in ((ALL_TIME, total), *hours.items()):
-        yield bulk.text_of(hour), counts
 
 
 def note_last(runs: Iterable[EndedRun]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -29,19 +28,16 @@ def execute(task: Assignment, handle: RunHandle) -> RunResult:
 
     In this thread, or in a process of its own where it has to be possible to end it; `handle.cancel` works in both.
     """
-    with _lock:
-        _at_work[id(handle)] = handle
+    _at_work[id(handle)] = handle
     try:
         return wrap_job_callable(task, handle)()
     finally:
-        with _lock:
-            del _at_work[id(handle)]
+        del _at_work[id(handle)]
 
 
 def stop_all() -> int:
     """The process is about to end: ask all runs to end that can; returns how many are at work."""
-    with _lock:
-        handles = list(_at_work.values())
+    handles = list(_at_work.values())
     for handle in handles:
         handle.cancel("", Reason.SHUTDOWN)
     return len(handles)
@@ -105,7 +101,11 @@ def _may_retry(names: Sequence[str], kinds: Sequence[str]) -> bool:
 
 
 def _log_end(task: Assignment, result: RunResult) -> None:
-    fields = {**task.fields, "duration_ms": round(result.duration_ms, 3), "outcome": result.state}
+    fields = {
+        **task.fields,
+        "duration_ms": round(result.duration_ms, 3),
+        "outcome": result.state.value,
+    }
     if result.state in FAILED_STATES:
         logger.error("job_run_failed", extra={**fields, "error": cut_line(result.error, 2000)})
     elif result.state == RunState.SKIPPED:
@@ -116,5 +116,4 @@ def _log_end(task: Assignment, result: RunResult) -> None:
         logger.info("job_run_success", extra=fields)
 
 
-_lock = threading.Lock()
 _at_work: dict[int, RunHandle] = {}

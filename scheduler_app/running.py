@@ -151,6 +151,11 @@ class RunLogHandler(logging.Handler):
         formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, UTC).timetuple()
         self.setFormatter(formatter)
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without the handler's lock: an output has one of its own, and runs need not wait for one another."""
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         if run := current_run():
             run.output.write(self.format(record) + "\n")

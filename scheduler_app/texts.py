@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from scheduler_app.masking import mask
 
+BYTES_OF_A_CHARACTER = 4
+"""At most, in UTF-8."""
+
 
 def clean(text: str) -> str:
     """`text` without what PostgreSQL or UTF-8 refuse."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def storable(text: str, limit: int) -> str:
     """`text` cleaned, masked and cut to `limit` bytes of UTF-8: its head and its tail."""
+    if not text:
+        return ""
     return head_and_tail(mask(clean(head_and_tail(text, 2 * limit))), limit)
 
 
 def head_and_tail(text: str, limit: int) -> str:
     """The first and the last half of `text` where it is longer than `limit` bytes of UTF-8."""
+    if BYTES_OF_A_CHARACTER * len(text) <= limit:
+        return text
     data = text.encode("utf-8", "replace")
     if len(data) <= limit:
         return text

@@ -195,14 +195,10 @@ class Schedule:
         return _count_cron(self, after, until)
 
     def _step(self, moment: datetime) -> datetime:
-        return (self.anchor or EPOCH) + (self._steps(moment) + 1) * self._every()
+        return (self.anchor or EPOCH) + (self._steps(moment) + 1) * _period(self.expression)
 
     def _steps(self, moment: datetime) -> int:
-        return (moment - (self.anchor or EPOCH)) // self._every()
-
-    def _every(self) -> timedelta:
-        _every, count, unit = self.expression.split()
-        return timedelta(seconds=int(count) * UNITS_S[unit])
+        return (moment - (self.anchor or EPOCH)) // _period(self.expression)
 
     def _only(self) -> datetime:
         moment = _moment(self.expression.removeprefix("at "))
@@ -214,6 +210,12 @@ class Schedule:
 @lru_cache(maxsize=65_536)
 def _cached_canonical(expression: str) -> str:
     return canonical(expression)
+
+
+@lru_cache(maxsize=4096)
+def _period(interval: str) -> timedelta:
+    _every, count, unit = interval.split()
+    return timedelta(seconds=int(count) * UNITS_S[unit])
 
 
 def _local_times(cron: str, after: datetime) -> CronSim:

@@ -101,6 +101,14 @@ def test_secret_does_not_reach_the_file(logger, lines, monkeypatch, message, ext
     assert masking.MASK in json.dumps(lines())
 
 
+def test_secret_that_became_known_later_is_hidden_in_a_line_seen_before(logger, lines, monkeypatch):
+    monkeypatch.setattr(masking, "_secrets", set())
+    logger.info("said", extra={"word": "hunter22"})
+    masking.add_secret("hunter22")
+    logger.info("said", extra={"word": "hunter22"})
+    assert [line["word"] for line in lines()] == ["hunter22", masking.MASK]
+
+
 def test_secret_in_an_exception_does_not_reach_the_file(logger, lines):
     try:
         raise ValueError("postgres://vigil:hunter22@db/vigil")
