@@ -36,11 +36,15 @@ class Among(Lookup):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, parameters = self.process_lhs(compiler, connection)
-        if connection.vendor == "postgresql":
-            type_ = self.lhs.output_field.rel_db_type(connection)
-            return f"{sql} = ANY(%s::{type_}[])", (*parameters, _array(self.rhs))
-        values = json.dumps(list(self.rhs))
-        return f"{sql} IN (SELECT value FROM json_each(%s))", (*parameters, values)
+        condition, values = _among(sql, self.lhs.output_field, self.rhs)
+        return condition, (*parameters, values)
+
+
+def _among(sql: str, field: models.Field[Any, Any], values: Iterable[Any]) -> tuple[str, str]:
+    """The condition that `sql` (of the type of `field`) is one of `values`, and its one parameter."""
+    if connection.vendor == "postgresql":
+        return f"{sql} = ANY(%s::{field.rel_db_type(connection)}[])", _array(values)
+    return f"{sql} IN (SELECT value FROM json_each(%s))", json.dumps(list(values))
 
 
 def _array(values: Iterable[object]) -> str:
@@ -58,21 +62,12 @@ def by_pk(model: type[T], ids: Iterable[Any]) -> dict[Any, T]:
 
 
 def pairs(model: Model, column: str, values: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Primary key and `column` of the rows in which that is one of `values`; for what is asked very often."""
-    if not values:
-        return []
+    """Primary key and `column` of the rows in which that is one of `values`: for what is asked all the time."""
     table, quote = _names(model)
-    if connection.vendor == "postgresql":
-        among, given = f"ANY(%s::{_type(model, column)}[])", _array(values)
-    else:
-        among, given = "(SELECT value FROM json_each(%s))", json.dumps(list(values))
-    is_in = "=" if connection.vendor == "postgresql" else "IN"
-    key = quote(model._meta.pk.column)
+    condition, among = _among(quote(column), _field(model, column), values)
+    key = quote(str(model._meta.pk.column))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {key}, {quote(column)} FROM {table} WHERE {quote(column)} {is_in} {among}",
-            [given],
-        )
+        cursor.execute(f"SELECT {key}, {quote(column)} FROM {table} WHERE {condition}", [among])
         return list(cursor.fetchall())
 
 
