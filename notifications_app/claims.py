@@ -19,7 +19,7 @@ from notifications_app.models import AlertNotification
 from notifications_app.rate_limits import RateLimit
 from notifications_app.states import NotificationState
 from scheduler_app import bulk
-from scheduler_app.clock import db_now
+from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.transactions import brief, locked
 
 
@@ -66,6 +66,9 @@ class Claim:
     priority: int
     rows: Sequence[ClaimedRow]
     token: str
+    claimed_at: datetime
+    claimed_s: float
+    """The same by the clock since boot."""
     is_probe: bool = False
     """The breaker's question whether the gateway is well again."""
     is_watched: bool = False
@@ -74,6 +77,10 @@ class Claim:
     """A claim of this row was lost: it is alone in this one."""
     is_alone: bool = False
     """It was alone in the lost one, too: nothing else is to be held beside it."""
+
+    def now(self) -> datetime:
+        """The database's time, as far as this machine knows without asking again."""
+        return self.claimed_at + timedelta(seconds=since_boot_s() - self.claimed_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,15 @@ def claim(
             return None
         if state:
             lanes.spend(state, by.limit, 1 if by.grouped else len(found), now)
+        claimed_s = since_boot_s()
         rows = _lease(found, token, by.worker, now)
     return Claim(
         lane=lane,
         priority=chosen[0].priority,
         rows=rows,
         token=token,
+        claimed_at=now,
+        claimed_s=claimed_s,
         is_probe=bool(state and state.openings),
         is_watched=is_watched,
     )
@@ -208,7 +218,7 @@ def claim_suspect(claimants: Mapping[Lane, Claimant], *, alone: bool) -> Claim |
 
     With `alone` the caller may hold nothing else: what it held would be lost with it, as if it were to blame.
     """
-    now = db_now()
+    now, claimed_s = db_now(), since_boot_s()
     rows = _suspects(now, alone)
     waiting = rows.order_by("priority", "due_at", "id")[:SUSPECTS_MOST]
     chosen = [row.pk for row in waiting if Lane(row.channel, row.lane) in claimants]
@@ -227,6 +237,8 @@ def claim_suspect(claimants: Mapping[Lane, Claimant], *, alone: bool) -> Claim |
         priority=row.priority,
         rows=leased,
         token=token,
+        claimed_at=now,
+        claimed_s=claimed_s,
         is_probe=bool(state.openings),
         is_watched=True,
         is_suspect=True,

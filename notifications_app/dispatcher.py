@@ -53,12 +53,13 @@ class NotificationDispatcher:
         return Claimant(worker, channel.batch_by_group, limit)
 
     def judge(
-        self, name: str, rows: Sequence[ClaimedRow], soon: Sequence[ClaimedRow] = ()
+        self, claim: Claim, rows: Sequence[ClaimedRow], soon: Sequence[ClaimedRow] = ()
     ) -> list[Judged]:
-        """Whether `rows` may go out now. What has to be read for that is read for the rows of `soon` as well."""
+        """Whether `rows` of `claim` may go out now. What is read for that is read for the rows of `soon` as well."""
+        name = claim.lane.channel
         if problem := self._problem_of(name):
             return [Judged(row, verdict=_off(problem)) for row in rows]
-        return judge(self._channels[name], rows, db_now(), self._facts, soon)
+        return judge(self._channels[name], rows, claim.now(), self._facts, soon)
 
     def _problem_of(self, name: str) -> str:
         """Asked once a second at most."""
@@ -91,7 +92,7 @@ class NotificationDispatcher:
 
     def deliver(self, claim: Claim) -> None:
         """Send all of `claim` and write what came of it."""
-        record_surely(self.send(claim, self.judge(claim.lane.channel, claim.rows)))
+        record_surely(self.send(claim, self.judge(claim, claim.rows)))
 
     def close(self) -> None:
         for channel in self._channels.values():

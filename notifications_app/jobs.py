@@ -99,7 +99,7 @@ def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float
     handled = 0
     while rows and time.monotonic() < deadline_s:
         part, rows = rows[:at_once], rows[at_once:]
-        judged = dispatcher.judge(claim.lane.channel, part)
+        judged = dispatcher.judge(claim, part)
         record_surely(dispatcher.send(claim, judged))
         handled += len(part)
     claims.give_back(rows, claim.token)

@@ -17,6 +17,9 @@ INSTANT_S = 0.0002
 """A gateway that takes less than this for a message waits for nothing: a thread of its own would not help."""
 
 
+MANY = 32
+
+
 @dataclass(slots=True, eq=False)
 class Held:
     """A claim and what of it has not been taken yet. `safe_until_s`: until then (clock since boot) it may be sent."""
@@ -171,10 +174,13 @@ class Shelf:
             return HERE_MOST
         if shelf.message_s is None:
             return 1
-        if shelf.message_s < INSTANT_S:  # sending while others are stored would gain nothing
-            return self._room_of_lane(lane)
+        room = self._room_of_lane(lane)
+        if (
+            shelf.message_s < INSTANT_S
+        ):  # few are best stored by one commit; of many half is judged meanwhile
+            return room if room < MANY else room // 2
         # two for each call: one is sent while the other is stored
-        return max(self._room_of_lane(lane) // (2 * self._most_calls(lane)), 1)
+        return max(room // (2 * self._most_calls(lane)), 1)
 
     def _most_calls(self, lane: Lane) -> int:
         """Threads that one channel may keep busy."""

@@ -283,8 +283,8 @@ class Worker:
         """Nothing when the chunk may not be sent any more, or cannot be judged: it goes back."""
         if chunk.held.safe_until_s >= since_boot_s():
             try:
-                name = chunk.lane.channel
-                return self._dispatcher.judge(name, chunk.rows, self._following(chunk))
+                claim = chunk.held.claim
+                return self._dispatcher.judge(claim, chunk.rows, self._following(chunk))
             except DatabaseError as error:
                 logger.warning("message_not_judged", extra={"error": str(error)})
         self._unsent.put(chunk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from notifications_app.claims import Claim
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification
@@ -25,7 +27,15 @@ def shelf_of(concurrency: int = 8, threads: int = 8) -> Shelf:
 
 def claim_of(lane: Lane, count: int, *, priority: int = 1, **facts: bool) -> Claim:
     rows = [AlertNotification(pk=number) for number in range(count)]
-    return Claim(lane=lane, priority=priority, rows=rows, token="token", **facts)
+    return Claim(
+        lane=lane,
+        priority=priority,
+        rows=rows,
+        token="token",
+        claimed_at=datetime.now(UTC),
+        claimed_s=0.0,
+        **facts,
+    )
 
 
 def put(shelf: Shelf, lane: Lane, count: int = 20, **facts) -> None:
