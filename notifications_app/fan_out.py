@@ -15,6 +15,7 @@ from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import OccurrenceKind
 from notifications_app import (
     channel_alarms,
+    claims,
     conf,
     preferences,
     queues,
@@ -22,11 +23,12 @@ from notifications_app import (
     summaries,
 )
 from notifications_app.channels import registry
-from notifications_app.channels.base import Person, Topic
+from notifications_app.channels.base import Channel, Person, Topic
 from notifications_app.errors import MissingAddressError
-from notifications_app.models import AlertNotification
+from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.models.notifications import PRIORITY
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
+from scheduler_app import bulk
 from scheduler_app.clock import db_now
 from scheduler_app.transactions import brief
 
@@ -103,18 +105,24 @@ def fan_out(occurrence_id: int) -> int:
         )
         fresh = [r for r in rows if (r.kind, r.recipient_key, r.channel) not in have]
         summaries.carry(summaries.in_storm(fresh, now), now, wait_s=conf.get().SUMMARY_S)
-        AlertNotification.objects.bulk_create(fresh)
+        bulk.insert(AlertNotification, [_columns(row) for row in fresh])
         AlertOccurrence.objects.filter(pk=occurrence.pk).update(fan_out_due=False)
-        waiting = [row.pk for row in fresh if _is_due(row, now)]
+        waiting = list(claims.due(now).filter(occurrence=occurrence).values_list("pk", flat=True))
         transaction.on_commit(lambda: queues.ring(waiting), robust=True)
     logger.info("fan_out", extra={"alert": alert.pk, "kind": occurrence.kind, "new": len(fresh)})
     return len(fresh)
 
 
-def _is_due(row: AlertNotification, now: datetime) -> bool:
-    pending = row.state == NotificationState.PENDING
-    waits = row.held_by_id is None and row.carried_by_id is None
-    return pending and waits and row.due_at <= now
+def _columns(row: AlertNotification) -> dict[str, Any]:
+    values = {column: getattr(row, attribute) for attribute, column in COLUMNS.items()}
+    return {**values, "uuid": row.uuid.hex}
+
+
+COLUMNS = {
+    field.attname: str(field.column)
+    for field in AlertNotification._meta.local_concrete_fields
+    if not field.primary_key
+}
 
 
 def _fire_rows(
@@ -124,44 +132,53 @@ def _fire_rows(
     settings = preferences.of_all(people)
     if not people:
         logger.error("nobody_to_tell", extra={"alert": alert.pk, "owner": alert.owner})
+    about = channel_alarms.channel_of(alert)
+    names = [name for name in registry.names() if name != about]
     return [
-        row_for(alert, occurrence, NotificationKind.FIRE, person, channel, now, wishes)
-        for person in people
-        for wishes in (settings[person.pk],)
-        for channel in preferences.channels_for(wishes, alert.severity, registry.names())
-        if channel != channel_alarms.channel_of(alert)
+        row
+        for wishes in settings.values()
+        for row in rows_for(
+            alert,
+            occurrence,
+            NotificationKind.FIRE,
+            wishes,
+            preferences.channels_for(wishes, alert.severity, names),
+            now,
+        )
     ]
 
 
-def row_for(
+def rows_for(
     alert: AlertRecord,
     occurrence: AlertOccurrence,
     kind: NotificationKind,
-    person: Any,
-    channel: str,
+    wishes: NotificationSettings,
+    channels: Sequence[str],
     now: datetime,
-    wishes: Any,
-) -> AlertNotification:
-    """A new row that is due now, or at the end of the person's quiet hours."""
+) -> list[AlertNotification]:
+    """A new row for each of `channels`, that is due now, or at the end of the person's quiet hours."""
     quiet_until = preferences.quiet_until(wishes, alert.severity, now)
-    lane = _lane(alert, preferences.person_of(wishes), channel)
-    return AlertNotification(
-        alert=alert,
-        occurrence=occurrence,
-        kind=kind,
-        recipient=person,
-        recipient_key=preferences.key_of(person),
-        recipient_name=preferences.name_of(person),
-        channel=channel,
-        lane=lane,
-        severity=alert.severity,
-        priority=PRIORITY[alert.severity],
-        flow=_flow(alert),
-        reason=Reason.QUIET_HOURS if quiet_until else "",
-        created_at=now,
-        due_at=quiet_until or now,
-        expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[alert.severity]),
-    )
+    person, topic = preferences.person_of(wishes), _topic(alert)
+    return [
+        AlertNotification(
+            alert_id=alert.pk,
+            occurrence_id=occurrence.pk,
+            kind=kind,
+            recipient_id=wishes.user.pk,
+            recipient_key=person.key,
+            recipient_name=person.name,
+            channel=channel,
+            lane=_lane(registry.shared(channel), person, topic),
+            severity=alert.severity,
+            priority=PRIORITY[alert.severity],
+            flow=_flow(alert),
+            reason=Reason.QUIET_HOURS if quiet_until else "",
+            created_at=now,
+            due_at=quiet_until or now,
+            expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[alert.severity]),
+        )
+        for channel in channels
+    ]
 
 
 FLOWS = 16
@@ -172,15 +189,17 @@ def _flow(alert: AlertRecord) -> int:
     return zlib.crc32(f"{alert.source}:{alert.category}:{alert.owner}".encode()) % FLOWS
 
 
-def _lane(alert: AlertRecord, person: Person, name: str) -> str:
-    channel = registry.shared(name)
-    topic = Topic(
+def _topic(alert: AlertRecord) -> Topic:
+    return Topic(
         thread=str(alert.pk),
         severity=alert.severity,
         category=alert.category,
         owner=alert.owner,
         labels=alert.labels,
     )
+
+
+def _lane(channel: Channel, person: Person, topic: Topic) -> str:
     try:
         return channel.lane(channel.address(person), topic)
     except MissingAddressError:  # told when it is sent
@@ -218,7 +237,7 @@ def _resolve_row(
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),
     )
     if firing.state not in FINAL_STATES:
-        row.held_by = firing
+        row.held_by_id = firing.pk
     elif firing.state != NotificationState.SENT:
         row.state, row.reason = NotificationState.WITHDRAWN, Reason.FIRING_UNTOLD
         row.finished_at = now

@@ -81,7 +81,7 @@ def language_of(settings: NotificationSettings) -> str:
 def person_of(settings: NotificationSettings) -> Person:
     """The person as a channel sees one."""
     user = settings.user
-    email_field = type(user).get_email_field_name()
+    email_field = user.get_email_field_name()
     return Person(
         key=key_of(user),
         name=name_of(user),

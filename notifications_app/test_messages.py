@@ -35,7 +35,7 @@ def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
         occurrence = AlertOccurrence.objects.create(
             alert=alert, kind=OccurrenceKind.FIRE, happened_at=now, notifies=True
         )
-        row = fan_out.row_for(alert, occurrence, NotificationKind.TEST, user, channel, now, wishes)
+        (row,) = fan_out.rows_for(alert, occurrence, NotificationKind.TEST, wishes, [channel], now)
         row.due_at, row.reason = now, ""
         row.save()
         transaction.on_commit(lambda: queues.ring([row.pk]), robust=True)

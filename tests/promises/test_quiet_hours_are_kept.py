@@ -102,7 +102,8 @@ def new_row(person, severity: str, now: datetime):
     alert, occurrence = AlertRecord.objects.get(), AlertOccurrence.objects.get()
     alert.severity = severity
     wishes = preferences.of(person)
-    return fan_out.row_for(alert, occurrence, "FIRE", person, "EMAIL", now, wishes)
+    (row,) = fan_out.rows_for(alert, occurrence, "FIRE", wishes, ["EMAIL"], now)
+    return row
 
 
 def sent_at(row) -> datetime:

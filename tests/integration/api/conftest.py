@@ -74,10 +74,8 @@ def make_notification(user, channel="SYSTEM", alert=None, **fields):
     """A notification of an alert of nobody's to `user`, changed to `fields`."""
     alert = alert or make_alert()
     now = db_now() - timedelta(seconds=1)
-    row = fan_out.row_for(
-        alert, alert.occurrences.first(), NotificationKind.FIRE, user, channel, now,
-        preferences.of(user),
-    )  # fmt: skip
+    wishes, occurrence = preferences.of(user), alert.occurrences.first()
+    (row,) = fan_out.rows_for(alert, occurrence, NotificationKind.FIRE, wishes, [channel], now)
     row.save()
     AlertNotification.objects.filter(pk=row.pk).update(**fields)
     row.refresh_from_db()
