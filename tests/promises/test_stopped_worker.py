@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 
 from alerts_app.intake import NewAlert, raise_alert
-from alerts_app.states import Severity
 from notifications_app.models import AlertNotification
 from scheduler_app.clock import db_now
 from scheduler_app.models import Node
+from scheduler_app.states import Severity
 from tests.gateways import Gateway, Reply
 from tests.site import kill
 from tests.story import WEBHOOKS, make_team
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-POSTS = 24
+POSTS = 18
 CONCURRENCY = 8
 IN_FLIGHT = CONCURRENCY // 4  # what a lane with a name may have
 
@@ -30,7 +30,7 @@ IN_FLIGHT = CONCURRENCY // 4  # what a lane with a name may have
 @pytest.fixture
 def gateway():
     with Gateway() as one:
-        one.reply = Reply(delay_s=0.6)
+        one.reply = Reply(delay_s=0.4)
         yield one
 
 
@@ -41,7 +41,9 @@ def told(site, gateway):
     make_team(1, email_enabled=False, webhook_enabled=True, webhook_url=gateway.url)
     for number in range(POSTS):
         title = f"Disk {number} is full"
-        raise_alert(NewAlert(title, title=title, owner="team", severity=Severity.CRITICAL))
+        raise_alert(
+            NewAlert(fingerprint=title, title=title, owner="team", severity=Severity.CRITICAL)
+        )
 
 
 def titles(posts) -> list[str]:
