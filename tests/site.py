@@ -6,6 +6,7 @@ import json
 import signal
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,21 @@ class Site:
         """Started, and (with `ready`) ticking."""
         process = self.manage("runscheduler", *options)
         if ready:
-            servers.wait_until(lambda: _registered(NodeKind.SCHEDULER, process), 30)
+            servers.wait_until(lambda: _registered(process), 30)
         return process
 
     def worker(self, *options: str, ready: bool = True) -> servers.Running:
         process = self.manage("notification_worker", *options)
         if ready:
-            servers.wait_until(lambda: _registered(NodeKind.WORKER, process), 30)
+            servers.wait_until(lambda: _registered(process), 30)
         return process
+
+    def together(self, *starts: Start) -> list[servers.Running]:
+        """All of them at the same time, and all ready: `site.together(site.scheduler, site.worker)`."""
+        started = [start(ready=False) for start in starts]
+        for process in started:
+            servers.wait_until(partial(_registered, process), 30)
+        return started
 
     def celery_worker(
         self,
@@ -119,13 +127,9 @@ def _alive(process: servers.Running) -> bool:
     return True
 
 
-def _registered(kind: NodeKind, process: servers.Running) -> bool:
-    return (
-        _alive(process)
-        and Node.objects.filter(
-            kind=kind, pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False
-        ).exists()
-    )
+def _registered(process: servers.Running) -> bool:
+    nodes = Node.objects.filter(pid=process.pid, state=NodeState.ALIVE, tick_at__isnull=False)
+    return _alive(process) and nodes.exists()
 
 
 def serving(queues: str, slots: int) -> bool:

@@ -1,4 +1,7 @@
-"""Runs the tests storey by storey, each on its servers: `scripts/test [--long] [arguments of pytest]`."""
+"""Runs the tests storey by storey, each on its servers: `scripts/test [--long] [arguments of pytest]`.
+
+Those of the first floor, which hardly wait and measure no lateness, run side by side; the others run alone.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests import servers
 
@@ -23,11 +28,16 @@ SUMMARY = re.compile(
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
+Result = tuple[int, str]
+"""pytest's exit code and its last summary line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storey:
     name: str
     paths: tuple[str, ...]
     database_url: str = ""
+    redis_url: str = ""
 
 
 def main(arguments: list[str]) -> int:
@@ -43,47 +53,84 @@ def main(arguments: list[str]) -> int:
         os.environ["TEST_DATABASE_URL"] = postgres_url
         if arguments:
             return _run(Storey(name="chosen", paths=()), arguments)[0]
-        results = {one.name: _run(one, one.paths) for one in _storeys(postgres_url)}
+        other_redis_url = stack.enter_context(servers.RedisServer()).url
+        results = _run_beside(*_first_floor(postgres_url, other_redis_url))
+        results |= {one.name: _run(one, one.paths) for one in _upper_floors(postgres_url)}
     _recap({name: summary for name, (_, summary) in results.items()}, left_out)
     return max(code for code, _ in results.values())
 
 
-def _storeys(postgres_url: str) -> tuple[Storey, ...]:
+def _first_floor(postgres_url: str, redis_url: str) -> tuple[Storey, Storey]:
     return (
         Storey(name="unit and integration, SQLite", paths=("tests/unit", "tests/integration")),
         Storey(
-            name="integration, promises and the story, PostgreSQL",
+            name="integration, PostgreSQL",
             paths=(
                 "tests/integration",
                 "--ignore=tests/integration/channels",  # they meet gateways, and no database
-                "tests/promises",
-                "tests/acceptance/test_story.py",
             ),
+            database_url=postgres_url,
+            redis_url=redis_url,
+        ),
+    )
+
+
+def _upper_floors(postgres_url: str) -> tuple[Storey, ...]:
+    return (
+        Storey(
+            name="promises and the story, PostgreSQL",
+            paths=("tests/promises", "tests/acceptance/test_story.py"),
             database_url=postgres_url,
         ),
         Storey(name="acceptance", paths=("tests/acceptance",)),
     )
 
 
-def _run(storey: Storey, arguments: Sequence[str]) -> tuple[int, str]:
-    """pytest's exit code and its last summary line; what it says is passed on as it comes."""
+def _run_beside(first: Storey, second: Storey) -> dict[str, Result]:
+    """Both at once; what `second` says comes when `first` has ended."""
+    with tempfile.TemporaryFile() as said, _start(second, second.paths, said) as other:
+        try:
+            results = {first.name: _run(first, first.paths)}
+            other.wait()
+        finally:
+            other.terminate()
+        said.seek(0)
+        _say(f"\n{second.name}")
+        return results | {second.name: (other.returncode, _pass_on(said))}
+
+
+def _run(storey: Storey, arguments: Sequence[str]) -> Result:
     _say(f"\n{storey.name}")
+    with _start(storey, arguments, subprocess.PIPE) as process:
+        assert process.stdout is not None
+        summary = _pass_on(process.stdout)
+    return process.returncode, summary
+
+
+def _start(
+    storey: Storey, arguments: Sequence[str], said: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     if storey.database_url:
         environment["DATABASE_URL"] = storey.database_url
+    if storey.redis_url:
+        environment["TEST_REDIS_URL"] = storey.redis_url
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
+    command = [sys.executable, "-m", "pytest", colour, *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said
+    )
+
+
+def _pass_on(said: IO[bytes]) -> str:
+    """Write what pytest says as it comes; returns its last summary line."""
     summary = ""
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", colour, *arguments],
-        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:
-            sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
-            if SUMMARY.search(COLOUR.sub(b"", line)):
-                summary = line.decode(errors="replace").strip()
-    return process.returncode, summary
+    for line in said:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        if SUMMARY.search(COLOUR.sub(b"", line)):
+            summary = line.decode(errors="replace").strip()
+    return summary
 
 
 def _missing_programs() -> str:

@@ -161,8 +161,8 @@ def test_runs_whose_messages_are_lost_run_all_the_same(celery_site, own_redis, w
             "a", callable="note_and_wait", cron=NEVER, overlap="parallel", kwargs={"seconds": 0.1}
         )
     )
+    site.celery_worker(concurrency=4, ready=False)
     site.scheduler()
-    site.celery_worker(concurrency=4)
     for _ in range(50):
         run_now("a")
     with redis.Redis.from_url(own_redis.url) as client:
@@ -177,7 +177,8 @@ def test_runs_whose_messages_are_lost_run_all_the_same(celery_site, own_redis, w
 def test_broker_that_is_down_delays_and_loses_nothing(celery_site, own_redis, wait_until):
     site = celery_site
     site.declare(site.noting("beat", cron="every 1 s", overlap="parallel"))
-    scheduler, worker = site.scheduler(), site.celery_worker(pool="prefork")
+    worker = site.celery_worker(pool="prefork", ready=False)
+    scheduler = site.scheduler()
     wait_until(lambda: "SUCCESS" in states("beat"))
     own_redis.stop()
     wait_until(lambda: states("beat").count("QUEUED") >= 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from tests.story import channels_env, make_team, tell_team
 
 pytestmark = pytest.mark.timeout(300)
 
-PEOPLE = 1000
+PEOPLE = 1000 if os.environ.get("VIGIL_TEST_LONG") else 200
 BAD = ("", "no-at-sign", "two@at@example.com", "a b@example.com", "x@example.com\r\nBcc: y@z.org")
 
 
@@ -26,9 +27,10 @@ def sink():
         yield one
 
 
-def test_a_thousand_addresses_that_are_none_end_and_hold_up_nobody(site, sink, wait_until):
+def test_addresses_that_are_none_end_and_hold_up_nobody(site, sink, wait_until):
     people = make_team(PEOPLE)
-    bad, refused, good = people[:900], people[900:950], people[950:]
+    few = PEOPLE // 20
+    bad, refused, good = people[: -2 * few], people[-2 * few : -few], people[-few:]
     for number, person in enumerate(bad):
         person.email = BAD[number % len(BAD)]
     type(people[0]).objects.bulk_update(bad, ["email"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import redis as redis_client
@@ -25,7 +26,7 @@ CONCURRENCY = 8
 @pytest.fixture
 def sink():
     with SmtpSink() as one:
-        one.answer_after_s = 0.2
+        one.answer_after_s = 0.1
         yield one
 
 
@@ -93,8 +94,7 @@ def backlog(server) -> int | None:
 def test_everything_arrives_whatever_redis_does(redis_site, own_redis, sink, wait_until, fault):
     make_team(PEOPLE)
     tell_team(3)
-    redis_site.scheduler()
-    worker = redis_site.worker("--concurrency", str(CONCURRENCY))
+    _scheduler, worker = redis_site.together(redis_site.scheduler, busy_worker(redis_site))
     wait_until(lambda: len(sink.messages) > 10, 20)
     fault(own_redis, wait_until)
     assert_all_arrive(sink, wait_until)
@@ -117,7 +117,7 @@ def test_database_server_that_crashes_under_workers_doubles_nothing(site, sink, 
     make_team(PEOPLE)
     tell_team(10)
     site.env |= channels_env(sink)
-    workers = [site.worker("--concurrency", str(CONCURRENCY)) for _ in range(2)]
+    workers = site.together(*[busy_worker(site)] * 2)
     for _ in range(3):
         seen = len(sink.messages)
         wait_until(lambda seen=seen: len(sink.messages) > seen + 10, 30)
@@ -125,6 +125,10 @@ def test_database_server_that_crashes_under_workers_doubles_nothing(site, sink, 
     assert_all_arrive(sink, wait_until)
     assert [worker.stop() for worker in workers] == [0, 0]
     assert max(Counter(mail["Message-ID"] for mail in sink.messages).values()) == 1
+
+
+def busy_worker(site):
+    return partial(site.worker, "--concurrency", str(CONCURRENCY))
 
 
 def assert_all_arrive(sink, wait_until):

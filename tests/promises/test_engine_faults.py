@@ -13,11 +13,13 @@ import pytest
 from django.db import OperationalError, connection
 
 from scheduler_app import mirror
-from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.models import JobRun, Node, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.states import JobState, Reason, RunState
 from tests.factories import declaration
 from tests.ledger import assert_figures_true, assert_whole
 from tests.site import all_final
+
+JOBS = 498 if os.environ.get("VIGIL_TEST_LONG") else 148
 
 pytestmark = [
     pytest.mark.skipif(
@@ -59,7 +61,7 @@ def answers() -> bool:
 def crash_server(wait_until) -> None:
     """SIGKILL one of its processes: PostgreSQL ends all the others at once and recovers from its log."""
     os.kill(wait_until(backends)[0], signal.SIGKILL)
-    connection.close()
+    wait_until(lambda: not answers())  # the server lets clients in until it has noticed
     wait_until(answers, 60)
 
 
@@ -75,7 +77,7 @@ def test_database_server_that_crashes_five_times_costs_no_slot(site, wait_until)
     if not is_ours():
         pytest.skip("the database server is not one that was started for these tests")
     site.declare(*[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(6)])
-    first, second = site.scheduler(), site.scheduler()
+    first, second = site.together(site.scheduler, site.scheduler)
     for _ in range(5):
         time.sleep(random.uniform(0.5, 1.5))  # the instant of the crash, not a wait
         crash_server(wait_until)
@@ -87,12 +89,14 @@ def test_database_server_that_crashes_five_times_costs_no_slot(site, wait_until)
 
 
 def test_clock_that_is_half_a_minute_ahead_starts_nothing_early(site, wait_until):
-    site.declare(*[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(3)])
+    site.declare(*[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(6)])
     site.env["DJANGO_SETTINGS_MODULE"] = "tests.skewed_settings"
-    ahead = site.scheduler()
+    ahead = site.scheduler(ready=False)
     site.env["DJANGO_SETTINGS_MODULE"] = "tests.quick_settings"
     site.scheduler()
-    wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() > 30, 40)
+    wait_until(lambda: Node.objects.filter(pid=ahead.pid, tick_at__isnull=False).exists(), 20)
+    done = JobRun.objects.filter(state="SUCCESS").count()
+    wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() > done + 30, 40)
     assert ahead.process.poll() is None
     runs = list(JobRun.objects.exclude(started_at=None))
     early = [run for run in runs if run.slot and run.started_at and run.started_at < run.slot]
@@ -104,7 +108,7 @@ def test_clock_that_is_half_a_minute_ahead_starts_nothing_early(site, wait_until
 
 def test_one_poisonous_schedule_and_one_poisonous_result_hold_up_nobody(site, wait_until):
     site.declare(
-        *[site.noting(f"job{n}", cron="every 2 s", overlap="parallel") for n in range(498)],
+        *[site.noting(f"job{n}", cron="every 2 s", overlap="parallel") for n in range(JOBS)],
         declaration("unstorable", cron="every 2 s", overlap="parallel"),
         declaration("unreadable", cron="every 2 s"),
     )
@@ -120,7 +124,7 @@ def test_one_poisonous_schedule_and_one_poisonous_result_hold_up_nobody(site, wa
         assert site.manage("sync_jobs").wait() == 0
         ScheduleEpoch.objects.filter(job="unreadable").update(definition={"cron": "rubbish"})
         site.scheduler()
-        wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() >= 2 * 498, 60)
+        wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() >= 2 * JOBS, 60)
         lost = JobRun.objects.filter(job="unstorable", reason=Reason.RESULT_LOST)
         wait_until(lost.exists, 30)
         assert ScheduledJob.objects.get(pk="unreadable").state == JobState.BROKEN
@@ -157,7 +161,7 @@ def test_full_disk_for_the_log_costs_no_run(site, wait_until):
 
 def test_slots_wait_no_longer_than_seconds_when_one_scheduler_of_two_dies(site, wait_until):
     site.declare(*[site.noting(f"job{n}", cron="every 1 s", overlap="parallel") for n in range(5)])
-    first, _second = site.scheduler(), site.scheduler()
+    first, _second = site.together(site.scheduler, site.scheduler)
     wait_until(lambda: JobRun.objects.filter(state="SUCCESS").count() > 10, 20)
     begin = JobRun.objects.latest("pk").queued_at
     first.process.kill()

@@ -44,7 +44,7 @@ def test_database_that_goes_away_is_told_and_so_is_its_return(site, monitor, wai
 
 
 def test_node_that_was_declared_dead_tells_it_when_it_wakes(site, monitor, wait_until):
-    stopped, _other = site.scheduler(), site.scheduler()
+    stopped, _other = site.together(site.scheduler, site.scheduler)
     stopped.process.send_signal(signal.SIGSTOP)
     wait_until(lambda: Node.objects.filter(pid=stopped.pid, state="DEAD").exists(), 20)
     assert heard(monitor).count("/fail") == 0

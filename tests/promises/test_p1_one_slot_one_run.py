@@ -57,8 +57,8 @@ def settle(site, wait_until):
 
 def test_schedulers_killed_at_random_lose_no_slot_and_repeat_none(site, wait_until):
     load(site)
-    running = [site.scheduler() for _ in range(3)]
-    for number in range(200 if LONG else 20):
+    running = site.together(*[site.scheduler] * 3)
+    for number in range(200 if LONG else 10):
         time.sleep(random.uniform(0.2, 0.8))  # the instant of the kill, not a wait
         victim = running.pop(random.randrange(len(running)))
         kill(victim)
@@ -74,7 +74,7 @@ def test_scheduler_that_is_stopped_holds_nobody_up_and_starts_nothing_when_it_wa
     site, wait_until
 ):
     load(site)
-    stopped, other = site.scheduler(), site.scheduler()
+    stopped, other = site.together(site.scheduler, site.scheduler)
     stopped.process.send_signal(signal.SIGSTOP)
     wait_until(lambda: JobRun.objects.filter(state="LOST").exists() or _declared_dead(stopped), 20)
     before = JobRun.objects.filter(state="SUCCESS").count()

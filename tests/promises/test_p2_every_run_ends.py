@@ -49,7 +49,7 @@ def test_runs_of_a_killed_scheduler_are_lost_within_the_lease_and_told(site, wai
 
 def test_result_that_comes_after_its_run_was_lost_is_kept_and_changes_nothing(site, wait_until):
     site.declare(declaration("long", callable="wait", kwargs={"seconds": 1}, cron=NEVER))
-    first, _ = site.scheduler(), site.scheduler()
+    first, _ = site.together(site.scheduler, site.scheduler)
     wait_until(lambda: Node.objects.filter(state="ALIVE").count() == 2)
     run = run_now("long")
     wait_until(lambda: states("long") == ["RUNNING"])

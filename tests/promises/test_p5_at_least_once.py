@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -17,11 +18,11 @@ from tests.site import kill
 from tests.story import channels_env, make_person, make_team, tell_team
 
 LONG = bool(os.environ.get("VIGIL_TEST_LONG"))
-KILLS = 20 if LONG else 5
+KILLS = 20 if LONG else 4
 IN_THE_MIDDLE = 10 if LONG else 2
 CONCURRENCY = 8
 WORKERS = 3
-PEOPLE, ALERTS, ANSWER_S = (2000, 10, 0.1) if LONG else (60, 10, 0.4)
+PEOPLE, ALERTS, ANSWER_S = (2000, 10, 0.1) if LONG else (40, 10, 0.4)
 
 pytestmark = pytest.mark.timeout(3000 if LONG else 300)
 
@@ -51,13 +52,13 @@ def test_killed_workers_lose_nothing_and_double_no_more_than_they_had_in_flight(
     with SmtpSink() as sink:
         sink.answer_after_s = ANSWER_S
         site.env |= channels_env(sink)
-        workers = [start(site) for _ in range(WORKERS)]
+        workers = site.together(*[busy_worker(site)] * WORKERS)
         hits = 0
         for _ in range(KILLS):
             seen, unheard = len(sink.messages), sink.unheard
             wait_until(lambda seen=seen: len(sink.messages) > seen + random.randrange(8), 30)
             kill(workers.pop(random.randrange(WORKERS)))
-            workers.append(start(site))
+            workers.append(busy_worker(site)())
             hits += sink.unheard > unheard
         assert AlertNotification.objects.exclude(state="SENT").exists(), "the kills came too late"
         wait_until(lambda: ended().count() == total, 600 if LONG else 60)
@@ -70,8 +71,8 @@ def test_killed_workers_lose_nothing_and_double_no_more_than_they_had_in_flight(
     assert max(copies.values()) <= KILLS
 
 
-def start(site):
-    return site.worker("--concurrency", str(CONCURRENCY))
+def busy_worker(site):
+    return partial(site.worker, "--concurrency", str(CONCURRENCY))
 
 
 def ended():

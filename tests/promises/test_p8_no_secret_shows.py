@@ -26,8 +26,7 @@ def leaking(site, wait_until):
     with Gateway() as gateway:
         gateway.reply = Reply({"errcode": 93000, "errmsg": f"invalid {gateway.robot}"})
         site.env |= channels_env(gateway=gateway)
-        site.scheduler()
-        site.worker()
+        site.together(site.scheduler, site.worker)
         run = claims.request_run(ScheduledJob.objects.get(pk="leaky"))
         wait_until(lambda: JobRun.objects.get(pk=run.pk).finished_at)
         wait_until(lambda: olga.vigil_notifications.filter(state="DEAD").exists(), 20)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
 from django.db.models import F
 
-from scheduler_app import claims, conf
+from scheduler_app import claims
 from scheduler_app.models import JobRun, Node, ScheduledJob
 from scheduler_app.states import NodeState, RunState
+from tests import hasty_settings
 from tests.promises.test_p1_one_slot_one_run import settle
 
 ROUNDS = 12 if os.environ.get("VIGIL_TEST_LONG") else 3
@@ -35,7 +37,7 @@ def test_draining_loses_no_run_and_makes_no_slot_late(site, wait_until):
             kwargs={"seconds": 3},
         ),
     )  # fmt: skip
-    running = [site.scheduler("--drain") for _ in range(2)]
+    running = site.together(*[partial(site.scheduler, "--drain")] * 2)
     for _ in range(ROUNDS):
         leaving = running.pop(0)
         node = Node.objects.get(pid=leaving.pid)
@@ -56,7 +58,8 @@ def test_draining_loses_no_run_and_makes_no_slot_late(site, wait_until):
 
 
 def test_a_draining_node_says_so_and_waits_longer_than_one_that_stops(site, wait_until):
-    seconds = conf.get().SHUTDOWN_S + 2
+    site.env["DJANGO_SETTINGS_MODULE"] = "tests.hasty_settings"
+    seconds = hasty_settings.VIGIL_SCHEDULER["SHUTDOWN_S"] + 2
     site.declare(
         site.noting("long", callable="note_and_wait", cron=NEVER, kwargs={"seconds": seconds})
     )

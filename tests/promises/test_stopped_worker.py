@@ -1,4 +1,4 @@
-"""P5: a worker that dies or stands still with messages in its hands sends nothing that others took over."""
+"""P5: a worker that dies or stands still sends nothing of what others took over but the calls that it had begun."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from alerts_app.intake import NewAlert, raise_alert
 from notifications_app.models import AlertNotification
 from scheduler_app.clock import db_now
 from scheduler_app.models import Node
+from scheduler_app.states import Severity
 from tests.gateways import Gateway, Reply
 from tests.site import kill
 from tests.story import WEBHOOKS, make_team
@@ -21,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-PEOPLE, POSTS = 3, 24
+POSTS = 18
 CONCURRENCY = 8
 IN_FLIGHT = CONCURRENCY // 4  # what a lane with a name may have
 
@@ -29,22 +30,24 @@ IN_FLIGHT = CONCURRENCY // 4  # what a lane with a name may have
 @pytest.fixture
 def gateway():
     with Gateway() as one:
-        one.reply = Reply(delay_s=0.6)
+        one.reply = Reply(delay_s=0.4)
         yield one
 
 
 @pytest.fixture
 def told(site, gateway):
-    """Each alert goes to one person, who has a webhook at the gateway: a post each."""
+    """A post for each alert, in the order of the alerts; being critical, none is put into a summary."""
     site.env |= WEBHOOKS
-    make_team(PEOPLE, email_enabled=False, webhook_enabled=True, webhook_url=gateway.url)
+    make_team(1, email_enabled=False, webhook_enabled=True, webhook_url=gateway.url)
     for number in range(POSTS):
-        owner = f"person{number % PEOPLE}"
-        raise_alert(NewAlert(fingerprint=f"f{number}", title="Disk full", owner=owner))
+        title = f"Disk {number} is full"
+        raise_alert(
+            NewAlert(fingerprint=title, title=title, owner="team", severity=Severity.CRITICAL)
+        )
 
 
-def copies(gateway) -> Counter[str]:
-    return Counter(post.headers["webhook-id"] for post in gateway.posts)
+def titles(posts) -> list[str]:
+    return [post.json()["data"]["title"] for post in posts]
 
 
 def all_sent() -> bool:
@@ -63,20 +66,25 @@ def test_worker_killed_in_the_middle_of_posts_doubles_only_these(site, gateway, 
     second = start(site)
     wait_until(all_sent, 60)
     assert second.stop() == 0
-    found = copies(gateway)
+    found = Counter(titles(gateway.posts))
     assert len(found) == POSTS
     assert 1 <= found.total() - len(found) <= IN_FLIGHT
     assert max(found.values()) == 2
 
 
 @pytest.mark.usefixtures("told")
-def test_worker_that_stood_still_longer_than_its_lease_sends_nothing_that_was_taken_over(
+def test_worker_that_stood_still_longer_than_its_lease_sends_nothing_that_waited_in_its_hands(
     site, gateway, wait_until
 ):
+    """No lease reaches a call that is between the last look at it and the request: it goes out when the worker wakes.
+
+    Such calls are among those in flight, and what is in flight comes first of what is held.
+    """
     still = start(site)
     wait_until(lambda: len(gateway.posts) >= 2 * IN_FLIGHT, 20)
     node = Node.objects.get(pid=still.pid)
     held = AlertNotification.objects.filter(state="SENDING", worker=node.pk)
+    in_order = held.order_by("due_at", "pk").values_list("alert__title", flat=True)
 
     def stands_still_with_more_than_is_on_its_way() -> bool:
         still.process.send_signal(signal.SIGSTOP)
@@ -86,6 +94,7 @@ def test_worker_that_stood_still_longer_than_its_lease_sends_nothing_that_was_ta
         return False
 
     wait_until(stands_still_with_more_than_is_on_its_way, 20)
+    in_flight = set(in_order[:IN_FLIGHT])
     second = start(site)
     wait_until(all_sent, 60)
     posted, awake_at = len(gateway.posts), db_now()
@@ -94,8 +103,9 @@ def test_worker_that_stood_still_longer_than_its_lease_sends_nothing_that_was_ta
     wait_until(living.exists, 20)
     assert still.stop() == 0
     assert second.stop() == 0
-    assert len(gateway.posts) == posted
-    found = copies(gateway)
+    found, late = Counter(titles(gateway.posts)), titles(gateway.posts[posted:])
     assert len(found) == POSTS
-    assert found.total() - len(found) <= IN_FLIGHT
+    assert set(late) <= in_flight
+    assert {title for title, count in found.items() if count > 1} <= in_flight
+    assert max(found.values()) <= 2
     assert all_sent()
