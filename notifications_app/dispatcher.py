@@ -11,8 +11,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from notifications_app import channel_states, claims, conf, daily_counts
 from notifications_app.channels import registry
-from notifications_app.channels.base import Channel
+from notifications_app.channels.base import Channel, Outcome
 from notifications_app.claims import Claim, Claimant, ClaimedRow
+from notifications_app.errors import NotAskedError
 from notifications_app.facts import Facts
 from notifications_app.judgement import Judged, judge
 from notifications_app.models import ChannelState
@@ -81,12 +82,7 @@ class NotificationDispatcher:
         outcomes = channel.send(messages) if messages else []
         by_id = {outcome.message_id: outcome for outcome in outcomes}
         return [
-            Result(
-                channel=channel,
-                claim=claim,
-                judged=one,
-                outcome=by_id[one.message.id] if one.message else None,
-            )
+            _result(channel, claim, one, by_id[one.message.id] if one.message else None)
             for one in judged
         ]
 
@@ -127,6 +123,14 @@ def record_surely(results: Sequence[Result]) -> None:
             close_old_connections()
         else:
             return
+
+
+def _result(channel: Channel, claim: Claim, judged: Judged, outcome: Outcome | None) -> Result:
+    if outcome and isinstance(outcome.error, NotAskedError):
+        daily_counts.release(channel, judged.row.recipient_key, claim.now())
+        judged.put_off(claim.now())
+        outcome = None
+    return Result(channel=channel, claim=claim, judged=judged, outcome=outcome)
 
 
 def _book(channel: Channel, judged: Sequence[Judged]) -> None:

@@ -20,6 +20,10 @@ class DeliveryError(NotificationError):
         self.answer = answer
 
 
+class NotAskedError(DeliveryError):
+    """The gateway was not asked, as the time of the call was over: the message is due again, and burns no try."""
+
+
 class PermanentError(DeliveryError):
     """This message to this person will never be accepted."""
 

@@ -9,13 +9,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from notifications_app import channel_states, preferences, queues
+from notifications_app import channel_states, outbox, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.channels.system.channel import IN_APP
 from notifications_app.claims import ClaimedRow
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind, Reason
+from scheduler_app.transactions import brief
 
 Row = AlertNotification | ClaimedRow
 NEVER = (NotificationKind.TEST, NotificationKind.SUMMARY)
@@ -34,10 +35,16 @@ def fall_back(rows: Sequence[Row], now: datetime) -> None:
     transaction.on_commit(lambda: queues.ring(ids), robust=True)
 
 
+def help_orphans() -> None:
+    """End what waits for a channel that is gone, and tell its people elsewhere."""
+    with brief() as now:
+        fall_back(outbox.end_orphans(), now)
+
+
 def _usable(channel: str) -> str:
     """The fallback of `channel` while it is up, else the inbox."""
-    state = ChannelState.objects.get(pk=channel)
-    if state.fallback not in registry.names() or state.fallback == channel:
+    state = ChannelState.objects.filter(pk=channel).first()
+    if state is None or state.fallback not in registry.names() or state.fallback == channel:
         return IN_APP
     other = channel_states.state_of(state.fallback)
     return IN_APP if channel_states.problem_of(other) else state.fallback

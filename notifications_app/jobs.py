@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from notifications_app import channel_states, claims, conf, fan_out, outbox, queues
+from notifications_app import channel_states, claims, conf, fallback, fan_out, outbox, queues
 from notifications_app.board import Board
 from notifications_app.claims import Claim
 from notifications_app.dispatcher import NotificationDispatcher, dispatching, record_surely
@@ -34,6 +34,7 @@ def send_alert_notifications(
 def sweep_notifications() -> dict[str, Any]:
     """Return what dead workers held, and make the bell say how much is due."""
     returned = outbox.sweep()
+    fallback.help_orphans()
     channel_states.ensure()
     now = db_now()
     rows = claims.due(now).order_by("priority", "due_at", "id")

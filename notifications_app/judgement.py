@@ -45,6 +45,12 @@ class Judged:
         self.aside += [(row, self.verdict) for row, _is_over in self.told]
         self.message, self.told = None, []
 
+    def put_off(self, due_at: datetime) -> None:
+        """It goes out another time, with all that it carries."""
+        state = NotificationState(self.row.state)
+        self.verdict = Verdict(state=state, reason=Reason(self.row.reason), due_at=due_at)
+        self.message, self.told, self.aside = None, [], []
+
 
 def judge(
     channel: Channel,

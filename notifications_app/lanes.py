@@ -96,10 +96,12 @@ def pause(lane: Lane, seconds: float, reason: str, now: datetime) -> None:
     logger.warning("lane_paused", extra=extra)
 
 
-def resume(channel: str) -> int:
+def resume(channel: str, *, by: str) -> int:
     """An operator says that the gateway is well again; returns how many lanes were paused."""
     paused = LaneState.objects.filter(channel=channel, paused_until__isnull=False)
-    return paused.update(paused_until=None, pause_reason="", failures_in_a_row=0, openings=0)
+    count = paused.update(paused_until=None, pause_reason="", failures_in_a_row=0, openings=0)
+    logger.warning("lanes_resumed", extra={"channel": channel, "lanes": count, "by": by})
+    return count
 
 
 def lock(lane: Lane) -> LaneState:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from notifications_app import conf, lanes, queues
+from notifications_app.channels import registry
 from notifications_app.claims import ClaimedRow, due, held_under, suspects
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState, Reason
@@ -185,28 +186,56 @@ def sweep() -> int:
 
 
 SWEPT_AT_ONCE = 1000
+ORPHAN_AFTER_S = 600.0
+"""While a new version is rolled out, processes differ in the channels that they know."""
+
+
+def end_orphans() -> list[AlertNotification]:
+    """Give up what waits for a channel that there is not any more. In the caller's transaction.
+
+    Returns the rows, whose people are to be told elsewhere.
+    """
+    unknown = {group.lane.channel for group in lanes.groups()} - set(registry.names())
+    if not unknown:
+        return []
+    now = db_now()
+    waiting = due(now - timedelta(seconds=ORPHAN_AFTER_S)).filter(channel__in=unknown)
+    rows = list(locked(waiting.order_by("pk"))[:SWEPT_AT_ONCE])
+    for row in rows:
+        row.state, row.reason, row.finished_at = NotificationState.DEAD, Reason.CHANNEL_OFF, now
+        row.error_message = f"There is no channel {row.channel} any more."
+    _write_ends(rows, now)
+    return rows
 
 
 def _return_lost(rows: Sequence[AlertNotification], error: str, now: datetime) -> None:
     """In the caller's transaction."""
-    dead = Verdict(state=NotificationState.DEAD, reason=Reason.QUARANTINED)
     for row in rows:
         row.lost_claims += 1
         if row.lost_claims >= LOSSES_UNTIL_QUARANTINE:
-            row.state, row.reason, row.finished_at = dead.state, dead.reason, now
+            row.state, row.reason, row.finished_at = NotificationState.DEAD, Reason.QUARANTINED, now
             row.error_message = f"{row.lost_claims} claims of it were lost, the last: {error}"
         else:
             row.state, row.due_at = NotificationState.PENDING, now
         extra = {"notification": row.pk, "lost_claims": row.lost_claims, "why": error}
         logger.warning("claim_lost", extra=extra)
+    _write_ends(rows, now)
+    ids = [row.pk for row in rows if row.state == NotificationState.PENDING]
+    transaction.on_commit(lambda: queues.ring(ids), robust=True)
+
+
+def _write_ends(rows: Sequence[AlertNotification], now: datetime) -> None:
+    """Store rows that nobody holds as they are now; what is dead takes along what it carried and held."""
     columns = ("state", "reason", "error_message", "due_at", "finished_at", "lost_claims")
     values = [{"id": row.pk, **{name: getattr(row, name) for name in columns}} for row in rows]
     bulk.update_each(AlertNotification, values, match=("id",), values=columns)
-    ended = [row for row in rows if row.state == NotificationState.DEAD]
-    _settle_carried([(one, dead) for row in ended for one in row.carries.all()], now)
-    _release_all([(row.pk, dead) for row in ended], now)
-    ids = [row.pk for row in rows if row.state == NotificationState.PENDING]
-    transaction.on_commit(lambda: queues.ring(ids), robust=True)
+    ends = {
+        row: Verdict(state=NotificationState.DEAD, reason=Reason(row.reason))
+        for row in rows
+        if row.state == NotificationState.DEAD
+    }
+    _settle_carried([(one, end) for row, end in ends.items() for one in row.carries.all()], now)
+    _release_all([(row.pk, end) for row, end in ends.items()], now)
 
 
 def requeue(ids: Sequence[int], *, by: str) -> int:

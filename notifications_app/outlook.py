@@ -48,7 +48,7 @@ def of(row: AlertNotification, now: datetime) -> Outlook:
 
 def _of_waiting(row: AlertNotification, now: datetime) -> Outlook:
     if row.channel not in registry.names():
-        text = _("There is no channel %(channel)s any more: it waits for ever.")
+        text = _("There is no channel %(channel)s any more: it will be given up soon.")
         return Outlook(texts=[text % {"channel": row.channel}])
     lane = lanes.known().get(Lane(row.channel, row.lane))
     limits = limits_of(channel_states.state_of(row.channel), lane, now)

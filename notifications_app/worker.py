@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, connection
 
-from notifications_app import channel_states, claims, conf, fan_out, outbox, queues
+from notifications_app import channel_states, claims, conf, fallback, fan_out, outbox, queues
 from notifications_app.board import Board
 from notifications_app.channels import registry
 from notifications_app.claims import Claimant, ClaimedRow
@@ -152,6 +152,7 @@ class Worker:
         if now_s - self._swept_s > SWEEP_EVERY_S:
             self._swept_s = now_s
             outbox.sweep()
+            fallback.help_orphans()
             self._shelf.forget_idle()
         if now_s - self._renewed_s > conf.get().LEASE_S / 6:
             self._renewed_s = now_s

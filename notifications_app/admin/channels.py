@@ -43,6 +43,15 @@ def release(model_admin: Any, request: HttpRequest, queryset: Channels) -> None:
         _say(model_admin, request, state, _("%s is released: what waits goes out."))
 
 
+@admin.action(
+    description=_("Resume (end pauses: the gateway is well again)"), permissions=["operate"]
+)
+def resume(model_admin: Any, request: HttpRequest, queryset: Channels) -> None:
+    for state in queryset:
+        lanes.resume(state.channel, by=request.user.get_username())
+        _say(model_admin, request, state, _("%s goes on: its pauses have ended."))
+
+
 def _say(model_admin: Any, request: HttpRequest, state: ChannelState, text: Any) -> None:
     """Tell the person, and keep it in the history of the row."""
     said = text % state.channel
@@ -64,7 +73,7 @@ class ChannelStateAdmin(ReadOnlyAdmin):
         "last_success_at",
         "last_failure_at",
     )
-    actions = (switch_on, switch_off, hold, release)
+    actions = (switch_on, switch_off, hold, release, resume)
     fieldsets = (
         (None, {"fields": ("channel", "enabled", "held", "problem")}),
         (_("From the job file"), {"fields": ("owner", "rate_limit", "sla_failure_share")}),

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from notifications_app import channel_states, selectors, test_messages
+from notifications_app import channel_states, lanes, selectors, test_messages
 from notifications_app.api.notifications import NotificationDetailShape
 from notifications_app.channels import registry
 from notifications_app.selectors import ChannelLine
@@ -103,6 +103,14 @@ class Release(Endpoint):
     def post(self, request: Request, channel: str) -> Response:
         """Let what waits go out."""
         channel_states.set_held(_chosen(request, channel), False, by=caller(request))
+        return _answer(channel)
+
+
+class Resume(Endpoint):
+    @operation("channels", "channels_resume", body=Input, answer=ChannelShape)
+    def post(self, request: Request, channel: str) -> Response:
+        """The gateway is well again: end its pauses, and forget what the breaker has counted."""
+        lanes.resume(_chosen(request, channel), by=caller(request))
         return _answer(channel)
 
 

@@ -26,5 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route(f"{CHANNEL}/disable", channels.Disable, "channel-disable"),
     route(f"{CHANNEL}/hold", channels.Hold, "channel-hold"),
     route(f"{CHANNEL}/release", channels.Release, "channel-release"),
+    route(f"{CHANNEL}/resume", channels.Resume, "channel-resume"),
     route(f"{CHANNEL}/test", channels.Test, "channel-test"),
 ]

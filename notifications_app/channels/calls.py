@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from notifications_app import conf
 from notifications_app.channels.base import Message, Outcome
-from notifications_app.errors import DeliveryError
+from notifications_app.errors import DeliveryError, NotAskedError
 
 LEAST_S = 1.0
 """With less time left nothing is begun."""
@@ -22,10 +22,10 @@ class Deadline:
         self._at_s = time.monotonic() + conf.get().SEND_DEADLINE_S
 
     def left_s(self) -> float:
-        """Seconds for the next call of the gateway. Raises DeliveryError when they are not worth a try."""
+        """Seconds for the next call of the gateway. Raises NotAskedError when they are not worth a try."""
         left_s = self._at_s - time.monotonic()
         if left_s < LEAST_S:
-            raise DeliveryError("No time was left for this message.")
+            raise NotAskedError("No time was left for this message.")
         return left_s
 
 

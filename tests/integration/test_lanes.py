@@ -217,7 +217,7 @@ def test_operator_opens_a_lane_again():
     channel = FakeChannel()
     open_breaker(channel)
     make_due()
-    assert lanes.resume("EMAIL") == 1
+    assert lanes.resume("EMAIL", by="test") == 1
     claim = claim_one(channel, 10)
     assert claim
     assert not claim.is_probe

@@ -84,11 +84,11 @@ def test_stats_tell_pause_breaker_limit_and_hold(read):
 
     lanes.pause(Lane("SYSTEM"), 600, "slow down", now)
     assert condition().endswith(": slow down")
-    lanes.resume("SYSTEM")
+    lanes.resume("SYSTEM", by="test")
     with transaction.atomic():
         lanes.note_failures(Lane("SYSTEM"), 3, "no answer", now, is_probe=False)
     assert condition().startswith("breaker open until")
-    lanes.resume("SYSTEM")
+    lanes.resume("SYSTEM", by="test")
     LaneState.objects.update(spent_until=now + timedelta(minutes=5))
     assert condition().startswith("rate limit 4/minute used up until")
     ChannelState.objects.update(held=True)

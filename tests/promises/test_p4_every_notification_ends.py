@@ -9,10 +9,11 @@ import pytest
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
-from notifications_app import channel_states, claims, outbox, preferences
+from notifications_app import channel_states, claims, fallback, outbox, preferences
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
+    NotAskedError,
     PermanentError,
     ThrottledError,
     UnknownOutcomeError,
@@ -24,6 +25,7 @@ from notifications_app.models import (
     LaneState,
     NotificationSettings,
 )
+from notifications_app.outbox import ORPHAN_AFTER_S
 from scheduler_app.clock import db_now
 from tests.channels import FakeChannel
 from tests.delivery import claim_one, dispatcher_of
@@ -106,6 +108,30 @@ def test_throttled_lane_pauses_as_long_as_it_was_asked(row):
     assert claim_one(channel) is None
     LaneState.objects.update(paused_until=db_now())
     assert deliver(channel).state == "SENT"
+
+
+def test_message_for_which_no_time_was_left_is_due_again_and_nobody_is_blamed(row):
+    channel = FakeChannel(*[NotAskedError("No time was left for this message.")] * 5)
+    for _ in range(5):
+        waiting = deliver(channel)
+        assert (waiting.state, waiting.tries, waiting.attempts.count()) == ("PENDING", 0, 0)
+        assert waiting.due_at <= db_now()
+    assert not LaneState.objects.exists()
+    assert deliver(channel).state == "SENT"
+
+
+def test_message_of_a_channel_that_is_gone_ends_and_is_told_in_app(row):
+    AlertNotification.objects.update(channel="PIGEON")
+    fallback.help_orphans()
+    row.refresh_from_db()
+    assert row.state == "PENDING"  # another process may know the channel
+    AlertNotification.objects.update(due_at=db_now() - timedelta(seconds=ORPHAN_AFTER_S + 1))
+    fallback.help_orphans()
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("DEAD", "CHANNEL_OFF")
+    assert row.error_message == "There is no channel PIGEON any more."
+    in_app = AlertNotification.objects.get(channel="SYSTEM")
+    assert (in_app.state, in_app.recipient_id) == ("PENDING", row.recipient_id)
 
 
 def test_broken_configuration_is_told_in_app(row):

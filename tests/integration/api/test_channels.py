@@ -4,10 +4,12 @@ import pytest
 from django.utils import translation
 from django.utils.translation import gettext
 
-from notifications_app import preferences
+from notifications_app import lanes, preferences
 from notifications_app.channels import registry
+from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind
+from scheduler_app.clock import db_now
 from tests.integration.api.conftest import make_notification
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +53,12 @@ def test_held_channel_is_paused(staff):
     assert not staff.post(f"{CHANNELS}/SMS/release").json()["is_paused"]
 
 
+def test_resumed_channel_is_not_paused_by_its_gateway_any_more(staff):
+    lanes.pause(Lane("SMS"), 600, "slow down", db_now())
+    answer = staff.post(f"{CHANNELS}/SMS/resume").json()
+    assert (answer["is_paused"], answer["paused_until"]) == (False, None)
+
+
 def test_test_message_goes_to_oneself(staff, boss):
     answer = staff.post(f"{CHANNELS}/SYSTEM/test")
     row = AlertNotification.objects.get()
@@ -67,7 +75,7 @@ def test_anybody_sends_a_test_to_themselves_in_their_language(plain, olga):
     assert (row.recipient, row.alert.title) == (olga, title)
 
 
-@pytest.mark.parametrize("action", ["enable", "disable", "hold", "release", "test"])
+@pytest.mark.parametrize("action", ["enable", "disable", "hold", "release", "resume", "test"])
 def test_unknown_channel_is_404(staff, action):
     assert staff.post(f"{CHANNELS}/FAX/{action}").status_code == 404
     assert not ChannelState.objects.filter(pk="FAX").exists()

@@ -59,6 +59,7 @@ MATRIX = [
     ("POST", "notifications/channels/EMAIL/disable", {}, STAFF),
     ("POST", "notifications/channels/EMAIL/hold", {}, STAFF),
     ("POST", "notifications/channels/EMAIL/release", {}, STAFF),
+    ("POST", "notifications/channels/EMAIL/resume", {}, STAFF),
     ("POST", "notifications/channels/EMAIL/test", {}, (401, 401, 202, 202)),
     ("GET", "/scheduler/metrics", None, FIGURES),
     ("GET", "/metrics/prometheus", None, FIGURES),
