@@ -95,9 +95,9 @@ def database_settings(url: str) -> dict[str, Any]:
     elif database["ENGINE"].endswith("postgresql"):
         options = database.setdefault("OPTIONS", {})
         options.setdefault("connect_timeout", 5)
-        # statements that come again and again are planned once for each connection
-        options.setdefault("server_side_binding", True)
-        options.setdefault("prepare_threshold", 5)
+        if config("DATABASE_PREPARE", default=True, cast=bool):
+            # what is asked again and again is planned once for each connection
+            options |= {"server_side_binding": True, "prepare_threshold": 5}
     return database
 
 

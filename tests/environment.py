@@ -23,6 +23,7 @@ NEUTRAL: Mapping[str, str] = {
     "APPRISE_ENABLED": "false",
     "APPRISE_URL": "",
     "CELERY_BROKER_URL": "",
+    "DATABASE_PREPARE": "true",
     "DATABASE_URL": f"sqlite:///{FOLDER / 'vigil.sqlite3'}",
     "DEBUG": "false",
     "DEFAULT_RECIPIENTS": "admin",
