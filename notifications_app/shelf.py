@@ -11,6 +11,8 @@ from itertools import islice
 from notifications_app.claims import Claim, ClaimedRow
 from notifications_app.lanes import Lane
 
+HELD_MOST = 500
+"""Messages of a lane that a worker holds."""
 HERE_MOST = 200
 """Messages of a channel that stays within the database that one thread takes at once."""
 INSTANT_S = 0.0002
@@ -105,7 +107,7 @@ class Shelf:
         with self._changed:
             return not self._taken and not any(one.held for one in self._lanes.values())
 
-    def wanted(self, lane: Lane, most: int) -> int:
+    def wanted(self, lane: Lane, most: int = HELD_MOST) -> int:
         """How many messages of `lane` to hold at most: about what it sends in a second."""
         with self._changed:
             shelf = self._lanes.get(lane)
@@ -114,8 +116,8 @@ class Shelf:
                 return min(room * 4, most)
             return max(min(int(room / max(shelf.message_s, INSTANT_S)), most), room)
 
-    def is_low(self, lane: Lane, most: int) -> bool:
-        return self.stock(lane) <= self.wanted(lane, most) // 2
+    def is_low(self, lane: Lane) -> bool:
+        return self.stock(lane) <= self.wanted(lane) // 2
 
     def put(self, claim: Claim, safe_until_s: float) -> None:
         with self._changed:

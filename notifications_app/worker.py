@@ -16,15 +16,14 @@ from notifications_app import channel_states, claims, conf, fallback, fan_out, o
 from notifications_app.board import Board
 from notifications_app.channels import registry
 from notifications_app.claims import Claimant, ClaimedRow
-from notifications_app.dispatcher import NotificationDispatcher, record_surely
+from notifications_app.dispatcher import NotificationDispatcher
 from notifications_app.doorbell import Doorbell
-from notifications_app.errors import ThrottledError
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Group, Lane
 from notifications_app.models import ChannelState
+from notifications_app.recorder import Recorder
 from notifications_app.recording import Result
 from notifications_app.shelf import Chunk, Held, Shelf
-from notifications_app.verdicts import blames_gateway
 from scheduler_app import connections
 from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.heart import Heart
@@ -32,7 +31,6 @@ from scheduler_app.states import NodeKind
 
 logger = logging.getLogger("NotificationDispatcher")
 
-CLAIM_MOST = 500
 AHEAD_MOST = 50
 POST_MOST = 50
 """People whom one post of a group can mention."""
@@ -40,15 +38,12 @@ THREADS_MOST = 32
 SWEEP_EVERY_S = 5.0
 SUSPECT_EVERY_S = 1.0
 STOP_WITHIN_S = 8.0
-GATHER_S = 0.02
-
-Sent = tuple[Chunk, list[Result]]
 
 
 class Worker:
     """`run()` blocks until `stop()`; with `drain` it ends when nothing is due any more.
 
-    The main thread claims; a thread for each call sends; one thread stores outcomes, all that are there in one commit.
+    The main thread claims, a thread for each call sends, and a `Recorder` stores what came of it.
     At most `concurrency` messages are sent and not stored.
     """
 
@@ -57,7 +52,6 @@ class Worker:
         self._stop_asked = False
         self._dispatcher = NotificationDispatcher()
         self._shelf = self._make_shelf(min(concurrency, THREADS_MOST))
-        self._sent: SimpleQueue[Sent | None] = SimpleQueue()
         self._unsent: SimpleQueue[Chunk] = SimpleQueue()
         self._wake = threading.Event()
         self._bell = Doorbell(self._wake)
@@ -70,9 +64,7 @@ class Worker:
             threading.Thread(target=self._send_loop, name=f"vigil-send-{n}", daemon=True)
             for n in range(min(concurrency, THREADS_MOST))
         ]
-        self._recorder = threading.Thread(
-            target=self._record_loop, name="vigil-record", daemon=True
-        )
+        self._recorder = Recorder(self._shelf, self._return_what_closed, self._wake)
 
     def _make_shelf(self, threads: int) -> Shelf:
         channels = [self._dispatcher.channel(name) for name in registry.names()]
@@ -230,7 +222,7 @@ class Worker:
     def _claim(self, board: Board, lane: Lane, groups: list[Group]) -> int:
         """Fill the shelf of one lane up, or put something more urgent on top of it."""
         by = board.channels[lane.channel]
-        wanted = self._shelf.wanted(lane, CLAIM_MOST)
+        wanted = self._shelf.wanted(lane)
         waiting = self._shelf.best_priority(lane)
         is_urgent = waiting is not None and groups[0].priority < waiting
         claimed = 0
@@ -277,7 +269,7 @@ class Worker:
                 logger.exception("sending_failed", extra={"channel": chunk.lane.channel})
                 self._lose(chunk, error)
             self._shelf.sent(chunk, gateway_s(results))
-            self._sent.put((chunk, results))
+            self._recorder.put(chunk, results)
         connection.close()
 
     def _judge_safely(self, chunk: Chunk) -> list[Judged]:
@@ -314,48 +306,6 @@ class Worker:
         except DatabaseError as why:
             logger.warning("claim_waits_for_sweep", extra={"error": str(why)})
 
-    def _record_loop(self) -> None:
-        """Store what is there, at most `concurrency` messages; only then may others go."""
-        while (first := self._sent.get()) is not None:
-            group = self._gathered(first)
-            connections.refresh()
-            self._record(group)
-            if any(_may_close(result) for _chunk, results in group for result in results):
-                self._return_what_closed()
-            self._shelf.done([chunk for chunk, _results in group])
-            if any(self._shelf.is_low(chunk.lane, CLAIM_MOST) for chunk, _results in group):
-                self._wake.set()
-        connection.close()
-
-    def _gathered(self, first: Sent) -> list[Sent]:
-        """With what else is there; while more is on its way, a moment is waited for it: each commit has its price."""
-        group, until_s = [first], time.monotonic() + GATHER_S
-        with suppress(Empty):
-            while True:
-                is_enough = self._shelf.is_worth_storing([chunk for chunk, _results in group])
-                left_s = 0.0 if is_enough else until_s - time.monotonic()
-                more = self._sent.get(timeout=left_s) if left_s > 0 else self._sent.get_nowait()
-                if more is None:  # the end comes after what is here
-                    self._sent.put(None)
-                    break
-                group.append(more)
-        return group
-
-    def _record(self, group: list[Sent]) -> None:
-        results = [result for _chunk, found in group for result in found]
-        try:
-            if results:
-                record_surely(results)
-        except DatabaseError as error:
-            if len(group) > 1:  # one that cannot be stored holds up no other
-                for one in group:
-                    self._record([one])
-                return
-            # sent and not stored: the sweep returns it when the lease is over
-            logger.warning("outcome_not_written", extra={"error": str(error)})
-        except Exception:
-            logger.exception("outcome_not_written")
-
     def _wait_idle(self, timeout_s: float | None) -> bool:
         deadline_s = time.monotonic() + timeout_s if timeout_s is not None else None
         while not self._shelf.is_idle() and (deadline_s is None or time.monotonic() < deadline_s):
@@ -371,18 +321,13 @@ class Worker:
             is_clean = self._wait_idle(STOP_WITHIN_S)
             self._bell.stop()
             self._shelf.close()
-            self._sent.put(None)
-            self._recorder.join(timeout=1.0)
+            self._recorder.stop(timeout_s=1.0)
             self._dispatcher.close()
             self._heart.stop()
         except DatabaseError as error:
             is_clean = False
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("worker_stopped", extra={"clean": is_clean})
-
-
-def _may_close(result: Result) -> bool:
-    return blames_gateway(result.error) or isinstance(result.error, ThrottledError)
 
 
 def gateway_s(results: Sequence[Result]) -> float | None:
