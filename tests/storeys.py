@@ -1,6 +1,7 @@
 """Runs the tests storey by storey, each on its servers: `scripts/test [--long] [arguments of pytest]`.
 
-Those of the first floor, which hardly wait and measure no lateness, run side by side; the others run alone.
+Those of one floor run side by side, each on servers of its own. Acceptance, which measures how soon a start is ready,
+has the machine for itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,10 @@ from typing import IO
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[1]
+DELIVERY = (
+    "changed_wishes", "delivery_faults", "gateway_faults", "p3_one_alert_one_row", "p4_every_notification_ends",
+    "p5_at_least_once", "p8_no_secret_shows", "poison_message", "queues", "quiet_hours_are_kept", "stopped_worker",
+)  # fmt: skip
 DEBIAN_PACKAGES = ("chromium", "fonts-noto-cjk", "prometheus")
 SUMMARY = re.compile(
     rb"\d+ (passed|failed|error|errors|skipped|deselected|warnings?)\b.* in [\d.]+s|no tests ran in"
@@ -32,12 +36,18 @@ Result = tuple[int, str]
 """pytest's exit code and its last summary line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    postgres_url: str
+    redis_url: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storey:
     name: str
     paths: tuple[str, ...]
-    database_url: str = ""
-    redis_url: str = ""
+    servers: Servers
+    on_postgres: bool = False
 
 
 def main(arguments: list[str]) -> int:
@@ -48,78 +58,96 @@ def main(arguments: list[str]) -> int:
     if left_out:
         _say(left_out)
     with contextlib.ExitStack() as stack:
-        os.environ["TEST_REDIS_URL"] = stack.enter_context(servers.redis())
-        postgres_url = stack.enter_context(servers.postgres())
-        os.environ["TEST_DATABASE_URL"] = postgres_url
+        ours = Servers(
+            stack.enter_context(servers.postgres()), stack.enter_context(servers.redis())
+        )
         if arguments:
-            return _run(Storey(name="chosen", paths=()), arguments)[0]
-        other_redis_url = stack.enter_context(servers.RedisServer()).url
-        results = _run_beside(*_first_floor(postgres_url, other_redis_url))
-        results |= {one.name: _run(one, one.paths) for one in _upper_floors(postgres_url)}
+            return _run(Storey(name="chosen", paths=tuple(arguments), servers=ours))[0]
+        others = Servers(
+            stack.enter_context(servers.postgres()), stack.enter_context(servers.RedisServer()).url
+        )
+        results: dict[str, Result] = {}
+        for floor in _floors(ours, others):
+            results |= _run_beside(*floor)
     _recap({name: summary for name, (_, summary) in results.items()}, left_out)
     return max(code for code, _ in results.values())
 
 
-def _first_floor(postgres_url: str, redis_url: str) -> tuple[Storey, Storey]:
+def _floors(ours: Servers, others: Servers) -> tuple[tuple[Storey, ...], ...]:
+    delivery = tuple(f"tests/promises/test_{name}.py" for name in DELIVERY)
+    told = "test_failure_is_told_by_every_channel_and_so_is_the_recovery"
     return (
-        Storey(name="unit and integration, SQLite", paths=("tests/unit", "tests/integration")),
-        Storey(
-            name="integration, PostgreSQL",
-            paths=(
-                "tests/integration",
-                "--ignore=tests/integration/channels",  # they meet gateways, and no database
+        (
+            Storey(
+                name="unit and integration, SQLite",
+                paths=("tests/unit", "tests/integration"),
+                servers=ours,
             ),
-            database_url=postgres_url,
-            redis_url=redis_url,
+            Storey(
+                name="integration, PostgreSQL",
+                paths=(
+                    "tests/integration",
+                    "--ignore=tests/integration/channels",  # they meet gateways, and no database
+                ),
+                servers=others,
+                on_postgres=True,
+            ),
         ),
+        (
+            Storey(
+                name="promises of the engine, PostgreSQL",
+                paths=("tests/promises", *(f"--ignore={path}" for path in delivery)),
+                servers=ours,
+                on_postgres=True,
+            ),
+            Storey(
+                name="promises of the delivery and the story, PostgreSQL",
+                paths=(*delivery, f"tests/acceptance/test_story.py::{told}"),
+                servers=others,
+                on_postgres=True,
+            ),
+        ),
+        (Storey(name="acceptance", paths=("tests/acceptance",), servers=ours),),
     )
 
 
-def _upper_floors(postgres_url: str) -> tuple[Storey, ...]:
-    return (
-        Storey(
-            name="promises and the story, PostgreSQL",
-            paths=("tests/promises", "tests/acceptance/test_story.py"),
-            database_url=postgres_url,
-        ),
-        Storey(name="acceptance", paths=("tests/acceptance",)),
-    )
+def _run_beside(first: Storey, *others: Storey) -> dict[str, Result]:
+    """All at once; what the others say comes when `first` has ended."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for storey in others:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = stack.enter_context(_start(storey, said))
+            stack.callback(process.terminate)
+            running.append((storey, process, said))
+        results = {first.name: _run(first)}
+        for storey, process, said in running:
+            code = process.wait()
+            said.seek(0)
+            _say(f"\n{storey.name}")
+            results[storey.name] = code, _pass_on(said)
+    return results
 
 
-def _run_beside(first: Storey, second: Storey) -> dict[str, Result]:
-    """Both at once; what `second` says comes when `first` has ended."""
-    with tempfile.TemporaryFile() as said, _start(second, second.paths, said) as other:
-        try:
-            results = {first.name: _run(first, first.paths)}
-            other.wait()
-        finally:
-            other.terminate()
-        said.seek(0)
-        _say(f"\n{second.name}")
-        return results | {second.name: (other.returncode, _pass_on(said))}
-
-
-def _run(storey: Storey, arguments: Sequence[str]) -> Result:
+def _run(storey: Storey) -> Result:
     _say(f"\n{storey.name}")
-    with _start(storey, arguments, subprocess.PIPE) as process:
+    with _start(storey, subprocess.PIPE) as process:
         assert process.stdout is not None
         summary = _pass_on(process.stdout)
     return process.returncode, summary
 
 
-def _start(
-    storey: Storey, arguments: Sequence[str], said: int | IO[bytes]
-) -> subprocess.Popen[bytes]:
+def _start(storey: Storey, said: int | IO[bytes]) -> subprocess.Popen[bytes]:
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
-    if storey.database_url:
-        environment["DATABASE_URL"] = storey.database_url
-    if storey.redis_url:
-        environment["TEST_REDIS_URL"] = storey.redis_url
+    environment["TEST_DATABASE_URL"] = storey.servers.postgres_url
+    environment["TEST_REDIS_URL"] = storey.servers.redis_url
+    if storey.on_postgres:
+        environment["DATABASE_URL"] = storey.servers.postgres_url
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
-    command = [sys.executable, "-m", "pytest", colour, *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said
-    )
+        [sys.executable, "-m", "pytest", colour, *storey.paths],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said,
+    )  # fmt: skip
 
 
 def _pass_on(said: IO[bytes]) -> str:

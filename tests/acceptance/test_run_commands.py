@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 
-import pytest
-
 from scheduler_app.models import JobRun
 from scheduler_app.states import RunState
 from tests.factories import declaration
@@ -89,19 +87,22 @@ def test_cancel_run_ends_a_process_and_asks_a_thread(site, wait_until):
     kill(scheduler)
 
 
-@pytest.mark.parametrize(
-    ("name", "fields", "code", "said"),
-    [
-        ("clearsessions", {}, 0, ""),
-        ("check", {"args": ["auth"], "kwargs": {"verbosity": 2}}, 0, "no issues"),
-        ("check", {"timeout_s": 60}, 0, "no issues"),
-        ("migrate", {"args": ["no_such_app"]}, 1, "CommandError: No installed app with label"),
-    ],
-)
-def test_management_commands_run_under_the_scheduler(site, name, fields, code, said):
-    site.declare(command("tidy", name, **fields))
+def test_management_commands_run_under_the_scheduler(site):
+    site.declare(
+        command("tidy", "clearsessions"),
+        command("thread", "check", args=["auth"], kwargs={"verbosity": 2}),
+        command("process", "check", timeout_s=60),
+        command("wrong", "migrate", args=["no_such_app"]),
+    )
     site.scheduler()
-    run = site.manage("run_job", "tidy", "--wait")
-    assert run.wait() == code
-    assert said in run.out
-    assert states("tidy") == ["FAILED" if code else "SUCCESS"]
+    runs = {
+        job_id: site.manage("run_job", job_id, "--wait")
+        for job_id in ("tidy", "thread", "process", "wrong")
+    }
+    codes = {job_id: run.wait() for job_id, run in runs.items()}
+    assert codes == {"tidy": 0, "thread": 0, "process": 0, "wrong": 1}
+    assert "no issues" in runs["thread"].out
+    assert "no issues" in runs["process"].out
+    assert "CommandError: No installed app with label" in runs["wrong"].out
+    for job_id, code in codes.items():
+        assert states(job_id) == ["FAILED" if code else "SUCCESS"]

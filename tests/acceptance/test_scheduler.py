@@ -50,9 +50,11 @@ def test_job_fires_on_time_and_is_recorded(site, wait_until):
     assert max(run.lag_ms for run in runs) < 1000
 
 
-def test_each_run_leaves_two_records_in_the_log(site, ended, wait_until):
+def test_each_run_leaves_two_records_in_the_log_and_a_failure_every_field_of_the_guide(
+    site, ended, wait_until
+):
     site.declare(declaration("good", cron=NEVER), declaration("bad", callable="fail", cron=NEVER))
-    site.scheduler()
+    scheduler = site.scheduler()
     good, bad = ended(run_now("good")), ended(run_now("bad"))
     wait_until(lambda: len(list(site.logged("job_completed"))) == 2)
     told = {(r["run_id"], r["event"]) for r in site.logged() if "run_id" in r}
@@ -61,12 +63,7 @@ def test_each_run_leaves_two_records_in_the_log(site, ended, wait_until):
     outcomes = {r["run_id"]: r["outcome"] for r in site.logged("job_completed")}
     assert outcomes == {good.pk: "SUCCESS", bad.pk: "FAILED"}
 
-
-def test_log_line_of_a_failure_has_every_field_of_the_guide(site, ended, wait_until):
-    site.declare(declaration("bad", callable="fail", cron=NEVER))
-    scheduler = site.scheduler()
-    ended(run_now("bad"))
-    (record,) = wait_until(lambda: list(site.logged("job_run_failed")))
+    (record,) = site.logged("job_run_failed")
     wanted = {
         "job_id",
         "job_name",
@@ -83,33 +80,25 @@ def test_log_line_of_a_failure_has_every_field_of_the_guide(site, ended, wait_un
     wait_until(lambda: line in scheduler.out.splitlines())
 
 
-def test_what_a_job_says_is_kept_with_its_run(site, ended):
-    site.declare(declaration("talker", callable="speak", cron=NEVER))
-    site.scheduler()
-    run = ended(run_now("talker"))
-    assert "INFO tests.jobs: a log line" in run.log
-    assert "a printed line" in run.log
-    assert run.result == json.dumps({"run": run.pk})
+ODD_BODIES = {
+    "leave": (RunState.FAILED, "SystemExit: 3"),
+    "skip": (RunState.SKIPPED, "nothing to do"),
+    "missing": (RunState.FAILED, "tests.jobs has no 'missing'"),
+    "succeed_async": (RunState.SUCCESS, ""),
+    "return_unshowable": (RunState.SUCCESS, ""),
+    "fail_hugely": (RunState.FAILED, "bytes left out"),
+}
 
 
-@pytest.mark.parametrize(
-    ("callable", "state", "error"),
-    [
-        ("leave", RunState.FAILED, "SystemExit: 3"),
-        ("skip", RunState.SKIPPED, "nothing to do"),
-        ("missing", RunState.FAILED, "tests.jobs has no 'missing'"),
-        ("succeed_async", RunState.SUCCESS, ""),
-        ("return_unshowable", RunState.SUCCESS, ""),
-        ("fail_hugely", RunState.FAILED, "bytes left out"),
-    ],
-)
-def test_odd_bodies_end_as_they_should_and_harm_nobody(site, ended, callable, state, error):
-    site.declare(declaration("odd", callable=callable, cron=NEVER), declaration("b", cron=NEVER))
+def test_odd_bodies_end_as_they_should_and_harm_nobody(site, ended):
+    odd = [declaration(name, callable=name, cron=NEVER) for name in ODD_BODIES]
+    site.declare(*odd, declaration("b", cron=NEVER))
     site.scheduler()
-    run = ended(run_now("odd"))
-    assert run.state == state
-    assert error in run.error
-    assert ended(run_now("b")).state == RunState.SUCCESS
+    for name, (state, error) in ODD_BODIES.items():
+        run = ended(run_now(name))
+        assert (name, run.state) == (name, state)
+        assert error in run.error
+        assert ended(run_now("b")).state == RunState.SUCCESS
 
 
 def test_edit_is_in_force_within_a_second(site, wait_until):
@@ -146,15 +135,6 @@ def test_sigterm_ends_it_within_ten_seconds_and_says_what_was_lost(site, wait_un
     assert (run.state, run.reason) == (RunState.LOST, Reason.SHUTDOWN)
     assert Node.objects.get(pid=scheduler.pid).state == NodeState.STOPPED
     assert AlertRecord.objects.get().labels["state"] == "LOST"
-
-
-def test_drain_waits_for_what_runs(site, wait_until):
-    site.declare(declaration("long", callable="wait", kwargs={"seconds": 3}, cron=NEVER))
-    scheduler = site.scheduler("--drain")
-    run_now("long")
-    wait_until(lambda: states("long") == ["RUNNING"])
-    assert scheduler.stop(timeout_s=20) == 0
-    assert states("long") == ["SUCCESS"]
 
 
 def test_once_runs_what_is_due_and_ends(site):
@@ -194,27 +174,6 @@ def test_broken_job_file_is_told_in_one_go(site):
     for words in ("id 'A b'", "99 * * * *", "nmae", "Did you mean name?", "job b: owner", "module"):
         assert words in process.err
     assert "Traceback" not in process.err
-
-
-def test_job_that_hangs_does_not_keep_others_from_running(site, ended, wait_until):
-    site.declare(
-        declaration("hangs", callable="wait", kwargs={"seconds": 60}, cron=NEVER),
-        declaration("quick", cron=NEVER),
-    )
-    scheduler = site.scheduler()
-    run_now("hangs")
-    wait_until(lambda: states("hangs") == ["RUNNING"])
-    assert ended(run_now("quick")).state == RunState.SUCCESS
-    kill(scheduler)
-
-
-def test_output_of_a_running_job_can_be_followed(site, wait_until):
-    site.declare(declaration("long", callable="talk_and_wait", cron=NEVER))
-    scheduler = site.scheduler()
-    run = run_now("long")
-    wait_until(lambda: "half way" in JobRun.objects.get(pk=run.pk).progress_text)
-    assert "on my way" in JobRun.objects.get(pk=run.pk).log
-    kill(scheduler)
 
 
 def test_run_job_waits_shows_the_output_and_exits_by_the_outcome(site):

@@ -36,10 +36,7 @@ OLD_PYTHON = """\
 @pytest.fixture
 def checkout(tmp_path):
     """The scripts with nothing to install."""
-    shutil.copytree(environment.ROOT / "scripts", tmp_path / "vigil/scripts")
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
-        (tmp_path / "vigil" / name).touch()
-    return tmp_path / "vigil"
+    return _check_out(tmp_path / "vigil")
 
 
 @pytest.fixture
@@ -47,12 +44,22 @@ def make_venv(checkout):
     """Run scripts/make_venv.py, then the Python that it made."""
 
     def make_venv(host=sys.executable, requirements="requirements.txt", **variables):
-        command = [host, checkout / "scripts/make_venv.py", requirements, *SAYS_READY]
-        return subprocess.run(
-            command, env=_shell() | variables, capture_output=True, text=True, timeout=120
-        )
+        return _make_venv(checkout, host, requirements, **variables)
 
     return make_venv
+
+
+@pytest.fixture(scope="module")
+def venv_made_before(tmp_path_factory):
+    checkout = _check_out(tmp_path_factory.mktemp("before") / "vigil")
+    assert _make_venv(checkout).stdout.splitlines()[0] == "Making .venv ..."
+    return checkout / ".venv"
+
+
+@pytest.fixture
+def made(checkout, venv_made_before):
+    """`checkout` has a `.venv` already."""
+    shutil.copytree(venv_made_before, checkout / ".venv", symlinks=True)
 
 
 @pytest.fixture
@@ -76,21 +83,19 @@ def test_second_call_finds_nothing_to_do(make_venv):
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
-def test_changed_file_is_installed_again_into_the_same_venv(make_venv, checkout, name):
-    make_venv()
+def test_changed_file_is_installed_again_into_the_same_venv(made, make_venv, checkout, name):
     (checkout / name).write_text("# changed\n")
     said = make_venv().stdout
     assert "Making" not in said
     assert "Installing what requirements.txt names" in said
 
 
-def test_venv_for_tests_serves_the_services_too(make_venv):
+def test_venv_for_tests_serves_the_services_too(made, make_venv):
     make_venv(requirements="requirements-dev.txt")
     assert make_venv().stdout == "ready\n"
 
 
-def test_venv_for_services_does_not_serve_the_tests(make_venv):
-    make_venv()
+def test_venv_for_services_does_not_serve_the_tests(made, make_venv):
     assert "Installing" in make_venv(requirements="requirements-dev.txt").stdout
 
 
@@ -104,8 +109,7 @@ def test_venv_for_services_does_not_serve_the_tests(make_venv):
     ],
     ids=["killed in the middle", "no python", "no packages", "a file"],
 )
-def test_half_made_venv_is_made_again(make_venv, checkout, spoil):
-    make_venv()
+def test_half_made_venv_is_made_again(made, make_venv, checkout, spoil):
     spoil(checkout / ".venv")
     done = make_venv()
     assert done.stdout.startswith("Making .venv ...\n")
@@ -212,6 +216,22 @@ def test_door_without_any_django_says_what_to_run(checkout, host):
     )  # fmt: skip
     assert done.returncode == 1
     assert "run scripts/run once" in done.stderr
+
+
+def _check_out(folder: Path) -> Path:
+    shutil.copytree(environment.ROOT / "scripts", folder / "scripts")
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        (folder / name).touch()
+    return folder
+
+
+def _make_venv(
+    checkout: Path, host=sys.executable, requirements: str = "requirements.txt", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    command = [host, checkout / "scripts/make_venv.py", requirements, *SAYS_READY]
+    return subprocess.run(
+        command, env=_shell() | variables, capture_output=True, text=True, timeout=120
+    )
 
 
 def _shell() -> dict[str, str]:

@@ -143,19 +143,18 @@ def test_supervisor_that_is_killed_leaves_no_orphan(site, wait_until):
     wait_until(lambda: not _still_running(processes), 10.0)
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_service_that_dies_is_started_again_and_said_so(site, wait_until, name):
-    first = site.service(name)
-    first.kill()
-    wait_until(lambda: f"{name} was ended by SIGKILL; it is started again in 1 s" in site.run.out)
-    again = wait_until(lambda: site.service(name))
-    assert again.pid != first.pid
-    assert _get(site.port, "/healthz") == 200
-
-
-def test_requests_wait_for_a_web_process_that_is_started_again(site):
-    site.service("web").kill()
-    assert _get(site.port, "/healthz") == 200
+def test_service_that_dies_is_started_again_and_said_so(site, wait_until):
+    for name in SERVICES:
+        first = site.service(name)
+        first.kill()
+        assert _get(site.port, "/healthz") == 200, (
+            "requests wait for a web process that comes again"
+        )
+        said = f"{name} was ended by SIGKILL; it is started again in 1 s"
+        wait_until(lambda said=said: said in site.run.out)
+        again = wait_until(lambda name=name: site.service(name))
+        assert again.pid != first.pid
+        assert _get(site.port, "/healthz") == 200
 
 
 def test_taken_port_is_one_line(start, site):

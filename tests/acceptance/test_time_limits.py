@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -112,6 +113,7 @@ def test_what_a_child_logs_is_in_the_log_and_on_stdout_as_that_of_a_thread(site,
         run.refresh_from_db()
         assert "a printed line" in run.log
         assert "INFO tests.jobs: a log line" in run.log
+        assert run.result == json.dumps({"run": run.pk})
         told = {record["event"] for record in site.logged() if record.get("run_id") == run.pk}
         assert told == {"job_run_start", "job_run_success", "job_completed"}
 
@@ -163,13 +165,17 @@ def test_stopping_ends_children_in_time_and_keeps_what_they_said(site, wait_unti
     assert_figures_true()
 
 
-def test_drain_waits_for_children(site, wait_until):
-    site.declare(child("long", "finish_in_spite", kwargs={"seconds": 3}, timeout_s=60))
+def test_drain_waits_for_threads_and_children(site, wait_until):
+    site.declare(
+        declaration("thread", callable="wait", kwargs={"seconds": 3}, cron=NEVER),
+        child("child", "finish_in_spite", kwargs={"seconds": 3}, timeout_s=60),
+    )
     scheduler = site.scheduler("--drain")
-    run_now("long")
-    wait_until(lambda: states("long") == ["RUNNING"])
+    run_now("thread")
+    run_now("child")
+    wait_until(lambda: states("thread") == states("child") == ["RUNNING"])
     assert scheduler.stop(timeout_s=20) == 0
-    assert states("long") == ["SUCCESS"]
+    assert states("thread") == states("child") == ["SUCCESS"]
 
 
 def test_once_runs_children_too_and_ends(site):
@@ -291,18 +297,6 @@ def test_run_over_its_limit_is_tried_again_and_only_the_last_try_is_told(site, w
     wait_until(lambda: states("over") == ["TIMEOUT", "TIMEOUT"], 20)
     wait_until(AlertRecord.objects.exists)
     assert AlertRecord.objects.get().labels["run_id"] == JobRun.objects.latest("pk").pk
-    assert scheduler.stop() == 0
-
-
-def test_management_command_has_a_process_too(site, wait_until):
-    site.declare(
-        declaration("check", module="", callable="management:check", cron=NEVER, timeout_s=60)
-    )
-    scheduler = site.scheduler()
-    run = run_now("check")
-    wait_until(lambda: states("check") == ["SUCCESS"], 20)
-    run.refresh_from_db()
-    assert "no issues" in run.log
     assert scheduler.stop() == 0
 
 
