@@ -25,6 +25,14 @@ DELIVERY = (
     "changed_wishes", "delivery_faults", "gateway_faults", "p3_one_alert_one_row", "p4_every_notification_ends",
     "p5_at_least_once", "p8_no_secret_shows", "poison_message", "queues", "quiet_hours_are_kept", "stopped_worker",
 )  # fmt: skip
+# they meet no database, or ask it nothing but who may do what
+ON_ANY_DATABASE = (
+    "channels",
+    "test_children.py",
+    "test_pings.py",
+    "test_queues.py",
+    "api/test_permissions.py",
+)
 DEBIAN_PACKAGES = ("chromium", "fonts-noto-cjk", "prometheus")
 SUMMARY = re.compile(
     rb"\d+ (passed|failed|error|errors|skipped|deselected|warnings?)\b.* in [\d.]+s|no tests ran in"
@@ -87,7 +95,7 @@ def _floors(ours: Servers, others: Servers) -> tuple[tuple[Storey, ...], ...]:
                 name="integration, PostgreSQL",
                 paths=(
                     "tests/integration",
-                    "--ignore=tests/integration/channels",  # they meet gateways, and no database
+                    *(f"--ignore=tests/integration/{name}" for name in ON_ANY_DATABASE),
                 ),
                 servers=others,
                 on_postgres=True,
