@@ -136,7 +136,7 @@ def test_a_thousand_jobs_after_a_day_take_seconds(now):
     JobGate.objects.bulk_create(JobGate(job=job) for job in jobs)
     began_s = time.process_time()
     plan = explain.explain(file_of(declaration("first", cron="* * * * *")))
-    assert time.process_time() - began_s < 5
+    assert time.process_time() - began_s < 20  # one by one they take minutes
     assert sum(part.count for one in plan.jobs for part in one.passed) > 300_000
 
 

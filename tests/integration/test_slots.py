@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -346,7 +345,7 @@ def test_neighbours_alike_are_one_stretch(minutely):
     ]
 
 
-def test_a_month_of_a_minutely_job_takes_seconds():
+def test_a_month_of_a_minutely_job_takes_few_queries(django_assert_max_num_queries):
     make_job("a", cron="* * * * *")
     last = db_now().replace(second=0, microsecond=0)
     ScheduleEpoch.objects.update(opened_at=last - timedelta(days=31))
@@ -359,6 +358,6 @@ def test_a_month_of_a_minutely_job_takes_seconds():
         )
         for slot in (last - number * MINUTE for number in range(30 * 1440))
     )  # fmt: skip
-    began_s = time.process_time()
-    assert sum(1 for _ in slots.read("a", last - timedelta(days=30) + MINUTE, FOR_EVER)) == 43_200
-    assert time.process_time() - began_s < 10
+    with django_assert_max_num_queries(30):
+        found = sum(1 for _ in slots.read("a", last - timedelta(days=30) + MINUTE, FOR_EVER))
+    assert found == 43_200

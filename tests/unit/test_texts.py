@@ -72,6 +72,6 @@ def test_plain_text_is_left_alone():
 
 @pytest.mark.parametrize("word", ["x", "a.", "a-", "长", "'a", "token", "?key=", "a://"])
 def test_long_text_of_one_word_is_masked_in_no_time(word):
-    begin_s = time.perf_counter()
+    begin_s = time.process_time()
     mask(word * (131_072 // len(word)))
-    assert time.perf_counter() - begin_s < 3  # a second for each 16 KB, were it quadratic
+    assert time.process_time() - begin_s < 10  # were it quadratic, a minute
