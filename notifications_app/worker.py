@@ -100,6 +100,7 @@ class Worker:
         }
         logger.info("worker_started", extra=extra)
         while not self._stop_asked:
+            began_s = time.monotonic()
             claimed, rest_s = self._turn()
             if once:
                 self._wait_idle(None)
@@ -107,7 +108,7 @@ class Worker:
             if not claimed:
                 if drain and self._shelf.is_idle() and not self._clears_shelf:
                     break
-                self._rest(rest_s)
+                self._rest(began_s + rest_s)
         self._shut_down()
 
     def _turn(self) -> tuple[int, float]:
@@ -246,9 +247,8 @@ class Worker:
             self._shelf.put(claim, self._safe_until_s(begin_s))
         return int(claim is not None)
 
-    def _rest(self, seconds: float) -> None:
-        """Until the bell rings, the shelf runs low, or the time is over."""
-        deadline_s = time.monotonic() + seconds
+    def _rest(self, deadline_s: float) -> None:
+        """Until the bell rings, the shelf runs low, or the time (by the monotonic clock) has come."""
         if not self._is_behind:
             self._bell.listen()
         while not self._stop_asked and (left_s := deadline_s - time.monotonic()) > 0:
