@@ -208,9 +208,8 @@ def test_body_that_makes_something_else_of_the_limit_is_over_it_all_the_same(nam
 
 @pytest.mark.parametrize("name", ["deaf", "hold_the_interpreter"])
 def test_body_that_cannot_be_interrupted_is_killed(name):
-    begin_s = time.monotonic()
     result = run(name, timeout_s=0.3)
-    assert time.monotonic() - begin_s < 0.3 + GRACE_S + 1
+    assert result.duration_ms < 1000 * (0.3 + GRACE_S + 1)
     assert result.state == RunState.TIMEOUT
 
 

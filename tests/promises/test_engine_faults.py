@@ -19,7 +19,7 @@ from tests.factories import declaration
 from tests.ledger import assert_figures_true, assert_whole
 from tests.site import all_final
 
-JOBS = 498 if os.environ.get("VIGIL_TEST_LONG") else 148
+JOBS = 498
 
 pytestmark = [
     pytest.mark.skipif(

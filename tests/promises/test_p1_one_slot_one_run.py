@@ -58,7 +58,7 @@ def settle(site, wait_until):
 def test_schedulers_killed_at_random_lose_no_slot_and_repeat_none(site, wait_until):
     load(site)
     running = site.together(*[site.scheduler] * 3)
-    for number in range(200 if LONG else 10):
+    for number in range(200 if LONG else 20):
         time.sleep(random.uniform(0.2, 0.8))  # the instant of the kill, not a wait
         victim = running.pop(random.randrange(len(running)))
         kill(victim)
