@@ -172,9 +172,8 @@ def test_flood_of_lines_keeps_its_first_and_last():
 
 
 def test_time_limit_ends_the_child_and_all_of_its_family(tmp_path):
-    begin_s = time.monotonic()
     result = run("family", timeout_s=0.5, path=str(tmp_path / "pids"))
-    assert time.monotonic() - begin_s < 0.5 + GRACE_S
+    assert result.duration_ms < 1000 * (0.5 + GRACE_S)
     assert (result.state, result.reason) == (RunState.TIMEOUT, Reason.NONE)
     assert result.error == "stopped after its time limit of 0.5 s"
     assert "all are there" in result.log
@@ -183,9 +182,8 @@ def test_time_limit_ends_the_child_and_all_of_its_family(tmp_path):
 
 
 def test_family_that_does_not_hear_is_killed_after_the_grace(tmp_path):
-    begin_s = time.monotonic()
     result = run("deaf_family", timeout_s=0.5, path=str(tmp_path / "pids"))
-    assert 0.5 + GRACE_S <= time.monotonic() - begin_s < 0.5 + GRACE_S + 1
+    assert 500 + 1000 * GRACE_S <= result.duration_ms < 1500 + 1000 * GRACE_S
     assert result.state == RunState.TIMEOUT
     assert result.error.endswith("it did not end when it was asked to (SIGTERM) and was killed")
     assert "all are there" in result.log
@@ -197,7 +195,7 @@ def test_time_limit_lets_finally_blocks_run(tmp_path, name):
     result = run(name, timeout_s=0.5, path=str(tmp_path / "trace"))
     assert result.state == RunState.TIMEOUT
     assert (tmp_path / "trace").read_text() == "clean"
-    assert result.duration_ms < 1000
+    assert result.duration_ms < 1000 * (0.5 + GRACE_S)
 
 
 @pytest.mark.parametrize("name", ["finish_in_spite", "fail_when_stopped"])

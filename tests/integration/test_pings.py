@@ -103,15 +103,15 @@ def test_without_an_address_there_is_no_thread(work):
 
 
 def test_a_monitor_that_hangs_holds_nobody_up(monitor, work, monkeypatch, wait_until):
-    monkeypatch.setattr(pings, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(pings, "TIMEOUT_S", 1.0)
     monitor.answer(delay_s=2.0)
     began_s = time.monotonic()
     with Pings(f"{monitor.url}/{KEY}", EVERY_S, work):
         entered_s = time.monotonic() - began_s
         wait_until(lambda: len(monitor.posts) >= 2)
         began_s = time.monotonic()
-    assert entered_s < 0.2
-    assert time.monotonic() - began_s < 0.2
+    assert entered_s < 0.8
+    assert time.monotonic() - began_s < 0.8
 
 
 @pytest.mark.parametrize("refusal", ["closed port", "500", "nonsense"])
