@@ -111,6 +111,7 @@ def claim(
     with `is_watched` the lane's pauses and breaker, are asked and kept under a lock.
     """
     with brief() as now:
+        claimed_s = since_boot_s()
         urgent = min((group.priority for group in groups if group.due_at <= now), default=None)
         chosen = [group for group in groups if group.priority == urgent and group.due_at <= now]
         if not chosen:
@@ -125,7 +126,6 @@ def claim(
             return None
         if state:
             lanes.spend(state, by.limit, 1 if by.grouped else len(found), now)
-        claimed_s = since_boot_s()
         rows = _lease(found, token, by.worker, now)
     return Claim(
         lane=lane,
@@ -156,9 +156,7 @@ def _first_of_each(groups: Sequence[Group], most: int, now: datetime) -> list[tu
     lock = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
     one = f"""SELECT * FROM (
         SELECT id, state, flow FROM {AlertNotification._meta.db_table}
-        WHERE state IN ('PENDING', 'FAILED', 'UNKNOWN') AND held_by_id IS NULL
-          AND carried_by_id IS NULL AND lost_claims = 0
-          AND channel = %s AND lane = %s AND priority = %s AND flow = %s AND due_at <= %s
+        WHERE {lanes.WAITING} AND channel = %s AND lane = %s AND priority = %s AND flow = %s AND due_at <= %s
         ORDER BY due_at, id LIMIT %s{lock}) AS one"""  # noqa: S608 - names of our own
     moment = bulk.text_of(now)
     parameters = [

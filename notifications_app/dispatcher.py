@@ -21,7 +21,6 @@ from notifications_app.outbox import Verdict
 from notifications_app.rate_limits import RateLimit
 from notifications_app.recording import Result, record
 from notifications_app.states import NotificationState, Reason
-from scheduler_app.clock import db_now
 
 logger = logging.getLogger("NotificationDispatcher")
 
@@ -72,12 +71,20 @@ class NotificationDispatcher:
             self._problems[name] = (at_s, problem)
         return problem
 
+    def book(self, claim: Claim, judged: Sequence[Judged]) -> None:
+        """Count what is about to be sent against the daily caps of its channel; what is over them does not go out."""
+        channel = self._channels[claim.lane.channel]
+        if not channel.daily_caps:
+            return
+        for one in judged:
+            key, now = one.row.recipient_key, claim.now()
+            if one.message and (refusal := daily_counts.reserve(channel, key, now)):
+                one.refuse(Reason.DAILY_CAP, refusal)
+
     def send(self, claim: Claim, judged: Sequence[Judged]) -> list[Result]:
         """Hand over what of `claim` may go out, and return what came of each row."""
         assert not connection.in_atomic_block
         channel = self._channels[claim.lane.channel]
-        if channel.daily_caps:
-            _book(channel, judged)
         messages = [one.message for one in judged if one.message]
         outcomes = channel.send(messages) if messages else []
         by_id = {outcome.message_id: outcome for outcome in outcomes}
@@ -86,9 +93,11 @@ class NotificationDispatcher:
             for one in judged
         ]
 
-    def deliver(self, claim: Claim) -> None:
-        """Send all of `claim` and write what came of it."""
-        record_surely(self.send(claim, self.judge(claim, claim.rows)))
+    def deliver(self, claim: Claim, rows: Sequence[ClaimedRow] = ()) -> None:
+        """Send `rows` of `claim` (by default all) and write what came of it."""
+        judged = self.judge(claim, rows or claim.rows)
+        self.book(claim, judged)
+        record_surely(self.send(claim, judged))
 
     def close(self) -> None:
         for channel in self._channels.values():
@@ -131,14 +140,6 @@ def _result(channel: Channel, claim: Claim, judged: Judged, outcome: Outcome | N
         judged.put_off(claim.now())
         outcome = None
     return Result(channel=channel, claim=claim, judged=judged, outcome=outcome)
-
-
-def _book(channel: Channel, judged: Sequence[Judged]) -> None:
-    """What is over the channel's daily cap does not go out."""
-    now = db_now()
-    for one in judged:
-        if one.message and (refusal := daily_counts.reserve(channel, one.row.recipient_key, now)):
-            one.refuse(Reason.DAILY_CAP, refusal)
 
 
 def _off(problem: str) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any
 from notifications_app import channel_states, claims, conf, fallback, fan_out, outbox, queues
 from notifications_app.board import Board
 from notifications_app.claims import Claim
-from notifications_app.dispatcher import NotificationDispatcher, dispatching, record_surely
+from notifications_app.dispatcher import NotificationDispatcher, dispatching
 from scheduler_app.clock import db_now
 from scheduler_app.running import current_run
 
@@ -100,8 +100,7 @@ def _deliver(dispatcher: NotificationDispatcher, claim: Claim, deadline_s: float
     handled = 0
     while rows and time.monotonic() < deadline_s:
         part, rows = rows[:at_once], rows[at_once:]
-        judged = dispatcher.judge(claim, part)
-        record_surely(dispatcher.send(claim, judged))
+        dispatcher.deliver(claim, part)
         handled += len(part)
     claims.give_back(rows, claim.token)
     return handled

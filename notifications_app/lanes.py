@@ -40,6 +40,11 @@ class Group:
     due_at: datetime
 
 
+WAITING = """state IN ('PENDING', 'FAILED', 'UNKNOWN') AND held_by_id IS NULL
+    AND carried_by_id IS NULL AND lost_claims = 0"""
+"""The words of the index vigil_notification_due, so of every query that wants it."""
+
+
 def groups() -> list[Group]:
     """All groups that have rows waiting, due or not, by one step of the index each (a loose index scan)."""
     with connection.cursor() as cursor:
@@ -57,8 +62,7 @@ def _groups_sql() -> str:
     here, there = (", ".join(f"{name}{column}" for column in key) for name in ("", "g."))
     first = f"""
         SELECT {columns} FROM {AlertNotification._meta.db_table}
-        WHERE state IN ('PENDING', 'FAILED', 'UNKNOWN') AND held_by_id IS NULL
-          AND carried_by_id IS NULL AND lost_claims = 0"""  # noqa: S608 - names of our own
+        WHERE {WAITING}"""  # noqa: S608 - names of our own
     order = f"ORDER BY {columns}, id LIMIT 1"
     step = f"{first} AND ({here}) > ({there}) {order}"
     if connection.vendor == "postgresql":

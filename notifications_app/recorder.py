@@ -21,6 +21,7 @@ from scheduler_app import connections
 logger = logging.getLogger("NotificationDispatcher")
 
 GATHER_S = 0.02
+"""How long an outcome waits for others of its lane that are on their way."""
 
 Sent = tuple[Chunk, list[Result]]
 

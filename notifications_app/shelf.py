@@ -20,6 +20,7 @@ INSTANT_S = 0.0002
 
 
 MANY = 32
+"""Fewer to an instant gateway are best stored by one commit; of more, half is judged while the other is stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -177,9 +178,7 @@ class Shelf:
         if shelf.message_s is None:
             return 1
         room = self._room_of_lane(lane)
-        if (
-            shelf.message_s < INSTANT_S
-        ):  # few are best stored by one commit; of many half is judged meanwhile
+        if shelf.message_s < INSTANT_S:
             return room if room < MANY else room // 2
         # two for each call: one is sent while the other is stored
         return max(room // (2 * self._most_calls(lane)), 1)

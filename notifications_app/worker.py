@@ -261,8 +261,7 @@ class Worker:
             results: list[Result] = []
             try:
                 connections.refresh()
-                judged = self._judge_safely(chunk)
-                chunk, judged = self._one_post_of(chunk, judged)
+                chunk, judged = self._ready(chunk)
                 if judged:
                     results = self._dispatcher.send(chunk.held.claim, judged)
             except Exception as error:
@@ -272,16 +271,20 @@ class Worker:
             self._recorder.put(chunk, results)
         connection.close()
 
-    def _judge_safely(self, chunk: Chunk) -> list[Judged]:
-        """Nothing when the chunk may not be sent any more, or cannot be judged: it goes back."""
+    def _ready(self, chunk: Chunk) -> tuple[Chunk, list[Judged]]:
+        """What is sent by one call; nothing when it may not be sent any more, or cannot be judged: it goes back."""
+        claim = chunk.held.claim
         if chunk.held.safe_until_s >= since_boot_s():
             try:
-                claim = chunk.held.claim
-                return self._dispatcher.judge(claim, chunk.rows, self._following(chunk))
+                judged = self._dispatcher.judge(claim, chunk.rows, self._following(chunk))
+                chunk, judged = self._one_post_of(chunk, judged)
+                self._dispatcher.book(claim, judged)
             except DatabaseError as error:
                 logger.warning("message_not_judged", extra={"error": str(error)})
+            else:
+                return chunk, judged
         self._unsent.put(chunk)
-        return []
+        return chunk, []
 
     def _one_post_of(self, chunk: Chunk, judged: list[Judged]) -> tuple[Chunk, list[Judged]]:
         """Of rows that were claimed as one post, those that share a call: a kill could double all others as well."""
