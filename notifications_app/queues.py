@@ -42,6 +42,12 @@ def mode() -> str:
     return "redis" if length() is not None else "database"
 
 
+def has_bell() -> bool:
+    """Whether there is anything to ring, by the settings."""
+    queue = conf.get().QUEUE
+    return queue == "celery" or (queue != "database" and bool(conf.queue_cache()))
+
+
 def ring(ids: Sequence[int]) -> None:
     """Say that these rows became due."""
     if ids and conf.get().QUEUE == "celery":

@@ -6,11 +6,9 @@ nobody and share its end. A carrier takes rows in until it is claimed; then the 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-
-from django.db.models import Count
 
 from notifications_app import conf
 from notifications_app.channels import registry
@@ -23,6 +21,7 @@ from notifications_app.states import (
     NotificationState,
     Reason,
 )
+from scheduler_app import bulk
 from scheduler_app.states import Severity
 
 Row = AlertNotification | ClaimedRow
@@ -39,26 +38,33 @@ def in_storm(rows: Sequence[AlertNotification], now: datetime) -> list[AlertNoti
     limit = RateLimit.parse(conf.get().STORM)
     if limit is None:
         return []
-    candidates = [
-        row
-        for row in rows
-        if row.severity != Severity.CRITICAL
-        and row.state == NotificationState.PENDING
-        and row.held_by_id is None
-        and registry.kind_of(row.channel).summarises
-    ]
-    lately = _counts({row.recipient_key for row in candidates}, now, limit.window_s)
-    return [row for row in candidates if lately.get(key_of(row), 0) >= limit.count]
+    told = _lately({key_of(row) for row in rows if _may_be_carried(row)}, limit, now)
+    stormy = []
+    for row in rows:
+        told[key_of(row)] += 1
+        if told[key_of(row)] > limit.count and _may_be_carried(row):
+            stormy.append(row)
+    return stormy
 
 
-def _counts(people: set[str], now: datetime, window_s: float) -> dict[Key, int]:
-    if not people:
-        return {}
-    lately = AlertNotification.objects.exclude(channel="SYSTEM").filter(
-        recipient_key__among=sorted(people), created_at__gt=now - timedelta(seconds=window_s)
+def _may_be_carried(row: AlertNotification) -> bool:
+    is_open = row.state == NotificationState.PENDING and row.held_by_id is None
+    is_mild = row.severity != Severity.CRITICAL
+    return is_mild and is_open and registry.kind_of(row.channel).summarises
+
+
+def _lately(keys: Collection[Key], limit: RateLimit, now: datetime) -> Counter[Key]:
+    """What each of `keys` got within the window of `limit`, counted up to its count."""
+    since = now - timedelta(seconds=limit.window_s)
+    found = bulk.count_later(
+        AlertNotification,
+        [{"recipient_key": p, "channel": c, "created_at": since} for p, c in sorted(keys)],
+        match=("recipient_key", "channel"),
+        than="created_at",
+        most=limit.count,
+        only="had.channel <> 'SYSTEM'",
     )
-    counted = lately.order_by().values_list("recipient_key", "channel").annotate(Count("pk"))
-    return {(person, channel): count for person, channel, count in counted}
+    return Counter({(person, channel): count for person, channel, count in found})
 
 
 def carry(rows: Sequence[Row], now: datetime, *, wait_s: float) -> None:

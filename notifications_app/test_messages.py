@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
-from notifications_app import conf, fan_out, preferences, queues
+from notifications_app import conf, new_rows, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.models import AlertNotification
@@ -35,7 +35,7 @@ def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
         occurrence = AlertOccurrence.objects.create(
             alert=alert, kind=OccurrenceKind.FIRE, happened_at=now, notifies=True
         )
-        (row,) = fan_out.rows_for(alert, occurrence, NotificationKind.TEST, wishes, [channel], now)
+        (row,) = new_rows.rows_for(alert, occurrence, NotificationKind.TEST, wishes, [channel], now)
         row.due_at, row.reason = now, ""
         row.save()
         transaction.on_commit(lambda: queues.ring([row.pk]), robust=True)

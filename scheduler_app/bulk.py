@@ -71,6 +71,24 @@ def pairs(model: Model, column: str, values: Sequence[Any]) -> list[tuple[Any, A
         return list(cursor.fetchall())
 
 
+def count_later(
+    model: Model, rows: Sequence[Row], *, match: Sequence[str], than: str, most: int, only: str
+) -> list[tuple[Any, ...]]:
+    """How many rows of `model` equal each of `rows` in all `match` columns and are later in `than`, up to `most`.
+
+    Returns the `match` columns and the count. `only` is a condition in SQL about the row `had`, for a partial index.
+    """
+    if not rows:
+        return []
+    table, quote = _names(model)
+    same = " AND ".join(f"had.{quote(c)} = new.{quote(c)}" for c in match)
+    later = f"had.{quote(than)} > new.{quote(than)}"
+    few = f"SELECT 1 FROM {table} AS had WHERE {same} AND {later} AND {only} LIMIT {most}"
+    keys = ", ".join(f"new.{quote(c)}" for c in match)
+    sql = f"SELECT {keys}, (SELECT count(*) FROM ({few}) AS few) FROM {SOURCE}"
+    return _execute(sql, model, (*match, than), rows)
+
+
 def insert(model: Model, rows: Sequence[Row]) -> None:
     """Insert `rows`, which have the same columns; columns that they lack get their field's default.
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 logger = logging.getLogger(__name__)
 
 
 class BatchSignal:
-    """Receivers of a batch of rows, each called in a savepoint of its own.
+    """Receivers of a batch of rows, each called in a savepoint of its own where the sender has a transaction.
 
     A receiver that raises loses its own writes only: it is logged, and `send` says so, so that the sender can leave a
     mark and send the batch again. Receivers must therefore bear being called twice.
@@ -36,7 +37,7 @@ class BatchSignal:
     @staticmethod
     def _call(name: str, receiver: Callable[..., None], batch: dict[str, Any]) -> bool:
         try:
-            with transaction.atomic():
+            with transaction.atomic() if connection.in_atomic_block else nullcontext():
                 receiver(**batch)
         except Exception:  # whatever a receiver does, the sender's rows are kept
             logger.exception("receiver_failed", extra={"receiver": name})

@@ -224,6 +224,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='alertnotification',
+            index=models.Index(condition=models.Q(('kind', 'SUMMARY'), ('state__in', ['PENDING', 'FAILED', 'UNKNOWN'])), fields=['recipient_key'], name='vigil_notification_carrier'),
+        ),
+        migrations.AddIndex(
+            model_name='alertnotification',
             index=models.Index(condition=models.Q(('state', 'SENDING')), fields=['lease_until'], name='vigil_notification_lease'),
         ),
         migrations.AddIndex(

@@ -135,6 +135,12 @@ class AlertNotification(models.Model):
                 name="vigil_notification_lately",
                 condition=~Q(channel="SYSTEM"),
             ),
+            # summaries.py: which summary of a person takes rows in
+            models.Index(
+                fields=["recipient_key"],
+                name="vigil_notification_carrier",
+                condition=Q(kind="SUMMARY", state__in=["PENDING", "FAILED", "UNKNOWN"]),
+            ),
             # outbox.py: whose lease is over
             models.Index(
                 fields=["lease_until"],

@@ -37,7 +37,7 @@ def site(live_server, client):
     ):
         finish(job, state, error)
     occurrence = raise_alert(NewAlert(fingerprint="x", title="Disk is full", owner="admin"))
-    fan_out.fan_out(occurrence.pk)
+    fan_out.fan_out([occurrence.pk])
     admin.vigil_notifications.update(state="SENT", finished_at=db_now())
     client.force_login(admin)
     live_server.session = client.cookies["sessionid"].value

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts_app.intake import NewAlert, raise_alert
+from alerts_app.intake import NewAlert, raise_alert, raise_alerts
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertRecord
 from notifications_app import claims, outbox
@@ -78,6 +78,16 @@ def test_storm_is_three_messages_and_a_summary():
     assert channel.sent[-1].body.splitlines()[0].startswith("[ERROR] Disk ")
     carried = MAIL.filter(carried_by=carrier)
     assert set(carried.values_list("state", "reason")) == {("SENT", "IN_SUMMARY")}
+
+
+def test_storm_that_is_raised_by_one_batch_is_the_same():
+    news = [
+        NewAlert(fingerprint=f"disk{n}", title=f"Disk {n}", severity=severity, owner="olga")
+        for n, severity in enumerate(["ERROR"] * 2 + ["CRITICAL"] + ["ERROR"] * 5)
+    ]
+    raise_alerts(news)
+    assert MAIL.filter(carried_by__isnull=False).count() == 5
+    assert MAIL.get(severity="CRITICAL").carried_by is None
 
 
 def test_inbox_keeps_them_one_by_one():

@@ -30,7 +30,7 @@ def _email(settings):
 def make_row(owner="olga", **alert):
     """The message by e-mail about a new alert of `owner`'s."""
     new = NewAlert(fingerprint="disk", title="Disk full", owner=owner, **alert)
-    fan_out.fan_out(raise_alert(new).pk)
+    fan_out.fan_out([raise_alert(new).pk])
     return AlertNotification.objects.get(channel="EMAIL")
 
 
@@ -131,7 +131,7 @@ def test_resolve_is_held_by_its_firing():
     make_user("olga")
     row = make_row()
     resolve(row.alert_id, by="olga")
-    fan_out.fan_out(row.alert.occurrences.get(kind="RESOLVE").pk)
+    fan_out.fan_out([row.alert.occurrences.get(kind="RESOLVE").pk])
     follower = AlertNotification.objects.get(channel="EMAIL", kind="RESOLVE")
     assert texts(follower, "HELD") == [f"Follows the firing #{row.pk}, which is: pending."]
     assert story(follower).next == [f"It waits until #{row.pk} has ended."]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -9,7 +11,9 @@ from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.lifecycle import resolve
 from alerts_app.models import AlertOccurrence, AlertRecord
 from notifications_app import fan_out
+from notifications_app.channels import registry
 from notifications_app.models import AlertNotification, NotificationSettings
+from scheduler_app import bulk
 from scheduler_app.signals import BatchSignal
 from tests.factories import make_user
 from tests.promises.threads import run_in_threads
@@ -53,7 +57,7 @@ def test_what_a_dead_process_left_untold_is_found(olga, later):
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
 def test_many_workers_at_once_write_each_row_once(olga, later):
     occurrence = raise_alert(new())
-    run_in_threads(8, lambda: fan_out.fan_out(occurrence.pk))
+    run_in_threads(8, lambda: fan_out.fan_out([occurrence.pk]))
     assert told() == 3
 
 
@@ -106,10 +110,10 @@ def test_one_poisoned_alert_holds_up_no_other(olga, later, monkeypatch):
     poisoned, good = raise_alert(new("a")), raise_alert(new("b"))
     real = fan_out.fan_out
 
-    def fail_for_one(pk: int) -> int:
-        if pk == poisoned.pk:
+    def fail_for_one(ids: Sequence[int]) -> int:
+        if poisoned.pk in ids:
             raise ValueError("poison")
-        return real(pk)
+        return real(ids)
 
     monkeypatch.setattr(fan_out, "fan_out", fail_for_one)
     fan_out.fan_out_due(at_once_only=True, limit=50)
@@ -118,3 +122,27 @@ def test_one_poisoned_alert_holds_up_no_other(olga, later, monkeypatch):
     assert fan_out.due(at_once_only=True, limit=50) == []
     monkeypatch.setattr(fan_out, "_put_off", {})
     assert fan_out.due(at_once_only=True, limit=50) == [poisoned.pk]
+
+
+def test_alert_that_was_over_before_anybody_was_told_is_told_in_order(olga, later):
+    alert = raise_alert(new()).alert
+    resolve(alert.pk, by="olga")
+    assert fan_out.fan_out_due(at_once_only=False, limit=50) == (2, 6)
+    resolves = AlertNotification.objects.filter(kind="RESOLVE")
+    assert {row.held_by.channel for row in resolves} == {row.channel for row in resolves}
+
+
+def test_many_alerts_are_told_by_few_statements(olga, later, django_assert_max_num_queries):
+    for number in range(50):
+        raise_alert(new(f"disk{number}"))
+    with django_assert_max_num_queries(20):
+        assert fan_out.fan_out_due(at_once_only=True, limit=50)[0] == 50
+
+
+def test_transaction_takes_no_more_rows_than_it_may(olga, later, monkeypatch):
+    ids = [raise_alert(new(f"disk{number}")).pk for number in range(5)]
+    monkeypatch.setattr(fan_out, "ROWS_MOST", 2 * len(registry.names()))
+    at_once = []
+    monkeypatch.setattr(bulk, "insert", lambda model, rows: at_once.append(len(rows)))
+    fan_out.fan_out(ids)
+    assert at_once == [6, 6, 3]

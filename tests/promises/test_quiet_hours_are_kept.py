@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertOccurrence, AlertRecord
-from notifications_app import fan_out, preferences
+from notifications_app import new_rows, preferences
 from notifications_app.channels import registry
 from notifications_app.facts import Facts
 from notifications_app.judgement import judge
@@ -102,7 +102,7 @@ def new_row(person, severity: str, now: datetime):
     alert, occurrence = AlertRecord.objects.get(), AlertOccurrence.objects.get()
     alert.severity = severity
     wishes = preferences.of(person)
-    (row,) = fan_out.rows_for(alert, occurrence, "FIRE", wishes, ["EMAIL"], now)
+    (row,) = new_rows.rows_for(alert, occurrence, "FIRE", wishes, ["EMAIL"], now)
     return row
 
 

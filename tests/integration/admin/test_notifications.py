@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def notification() -> AlertNotification:
     make_user("olga")
     occurrence = raise_alert(NewAlert(fingerprint="f", title="Disk full", owner="olga"))
-    fan_out.fan_out(occurrence.pk)
+    fan_out.fan_out([occurrence.pk])
     return AlertNotification.objects.get(channel="EMAIL")
 
 

@@ -9,7 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from alerts_app.intake import NewAlert, raise_alert
-from notifications_app import fan_out, preferences
+from notifications_app import new_rows, preferences
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationKind
 from scheduler_app import conf
@@ -75,7 +75,7 @@ def make_notification(user, channel="SYSTEM", alert=None, **fields):
     alert = alert or make_alert()
     now = db_now() - timedelta(seconds=1)
     wishes, occurrence = preferences.of(user), alert.occurrences.first()
-    (row,) = fan_out.rows_for(alert, occurrence, NotificationKind.FIRE, wishes, [channel], now)
+    (row,) = new_rows.rows_for(alert, occurrence, NotificationKind.FIRE, wishes, [channel], now)
     row.save()
     AlertNotification.objects.filter(pk=row.pk).update(**fields)
     row.refresh_from_db()
