@@ -106,10 +106,14 @@ class Worker:
                 self._wait_idle(None)
                 break
             if not claimed:
-                if drain and self._shelf.is_idle() and not self._clears_shelf:
+                if drain and self._is_through():
                     break
                 self._rest(began_s + rest_s)
         self._shut_down()
+
+    def _is_through(self) -> bool:
+        """Whether nothing is held, nor about to be given back, nor waiting for that."""
+        return self._shelf.is_idle() and self._unsent.empty() and not self._clears_shelf
 
     def _turn(self) -> tuple[int, float]:
         """One look at everything that may be due: how many messages were claimed, and how long to rest else."""
@@ -117,9 +121,9 @@ class Worker:
         try:
             connections.refresh()
             self._keep_house(poll_s)
+            self._return_unsent()
             board = Board.read(db_now(), self._claimant)
             self._return_closed(board)
-            self._return_unsent()
             self._is_behind = board.has_due()
             claimed = self._claim_all(board)
         except DatabaseError as error:

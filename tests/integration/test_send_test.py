@@ -6,10 +6,10 @@ import threading
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 
-from notifications_app import preferences
-from notifications_app.models import AlertNotification
+from notifications_app import daily_counts, preferences
+from notifications_app.models import AlertNotification, DailyCount
 from notifications_app.test_messages import send_test
 from notifications_app.worker import Worker
 from tests.factories import make_user
@@ -83,6 +83,25 @@ def test_text_message_by_a_gateway_of_the_settings_arrives(gateway, delivered):
     http = {"URL": gateway.url, "JSON": {"to": "${mobile}", "text": "${title}"}}
     row = delivered("SMS", GATEWAY="http", HTTP=http)
     assert (row.state, row.address) == ("SENT", "13800138000")
+
+
+def test_database_that_is_away_before_the_call_only_puts_a_text_message_off(
+    gateway, delivered, monkeypatch, caplog
+):
+    """What is counted against a daily cap is counted before the call, which costs money."""
+    reserve, cuts = daily_counts.reserve, iter([OperationalError("away")])
+
+    def cut_once(*of_message):
+        for error in cuts:
+            raise error
+        return reserve(*of_message)
+
+    monkeypatch.setattr(daily_counts, "reserve", cut_once)
+    http = {"URL": gateway.url, "JSON": {"to": "${mobile}", "text": "${title}"}}
+    row = delivered("SMS", GATEWAY="http", HTTP=http)
+    assert "message_not_judged" in [record.message for record in caplog.records]
+    assert (row.state, row.tries, row.lost_claims, len(gateway.posts)) == ("SENT", 1, 0, 1)
+    assert set(DailyCount.objects.values_list("total", flat=True)) == {1}
 
 
 def test_card_of_a_robot_arrives(gateway, delivered):
