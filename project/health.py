@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from scheduler_app import nodes
+from scheduler_app import conf, nodes
 from scheduler_app.clock import db_now
 from scheduler_app.masking import mask
 from scheduler_app.models import Node
@@ -41,6 +41,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         now = db_now()
         schedulers = nodes.living(NodeKind.SCHEDULER, now)
         workers = nodes.living(NodeKind.WORKER, now)
+        executors = _celery_workers(now)
     except Error as error:
         logger.warning("database_unreachable", extra={"error": mask(str(error))})
         words = {"status": "not ready", "database": _("does not answer")}
@@ -52,9 +53,17 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "database": _("answers within %(ms)d ms") % {"ms": took_ms + 1},
             "schedulers": _alive(schedulers, _last_tick(schedulers, now)),
             "workers": _alive(workers),
+            **executors,
             "job_file": _job_file(schedulers),
         }
     )
+
+
+def _celery_workers(now: datetime) -> dict[str, str]:
+    """Those that execute jobs; nothing on a site that has no use for them."""
+    if conf.get().EXECUTOR != "celery":
+        return {}
+    return {"celery_workers": _alive(nodes.living(NodeKind.CELERY, now))}
 
 
 def _alive(living: Sequence[Node], more: str = "") -> str:

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
@@ -216,11 +216,14 @@ class Workbench:
 
     def _give_back(self) -> None:
         """Return what this process held for so long without a heartbeat that it may not start it any more."""
-        while self._unstarted:
-            task = self._unstarted[0]
-            ledger.give_back([task.run_id], task.token)
-            self._unstarted.popleft()
-            logger.warning("run_given_back", extra=task.fields)
+        by_token: defaultdict[str, list[Assignment]] = defaultdict(list)
+        for task in list(self._unstarted):
+            by_token[task.token].append(task)
+        for token, tasks in by_token.items():
+            ledger.give_back([task.run_id for task in tasks], token)
+            for task in tasks:
+                self._unstarted.remove(task)
+                logger.warning("run_given_back", extra=task.fields)
 
     def _give_all_back(self) -> None:
         with self._take_lock:

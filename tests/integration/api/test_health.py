@@ -37,6 +37,15 @@ def test_readyz_says_who_lives_and_when_it_ticked(client):
 
 
 @pytest.mark.django_db
+def test_readyz_says_which_celery_workers_execute(client, settings):
+    assert "celery_workers" not in client.get("/readyz").json()
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "EXECUTOR": "celery"}
+    assert client.get("/readyz").json()["celery_workers"] == "none alive"
+    nodes.register(NodeKind.CELERY, lease_s=15, slots=2, queues=["default"])
+    assert client.get("/readyz").json()["celery_workers"] == "1 alive"
+
+
+@pytest.mark.django_db
 def test_readyz_tells_of_a_job_file_problem_without_quoting_it(client):
     make_node(file_problem="JOBS[3].kwargs: token 'hidden-value' is ...")
     answer = client.get("/readyz")
