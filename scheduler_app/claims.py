@@ -271,14 +271,15 @@ def take(node: int, token: str, most: int, queues: Sequence[str] = ()) -> list[A
 def taken(token: str) -> list[Assignment]:
     """The runs that were taken under `token`: what a commit did whose answer was lost."""
     rows = JobRun.objects.running().filter(token=token).order_by("ready_at", "id")
-    runs = [_Waiting(*row) for row in rows.values_list(*_Waiting._fields)]
-    jobs = _jobs_of({run.job_id for run in runs})
-    starts = dict(rows.values_list("pk", "started_at"))
+    found = [
+        (_Waiting(*row), start) for *row, start in rows.values_list(*_Waiting._fields, "started_at")
+    ]
+    jobs = _jobs_of({run.job_id for run, _start in found})
     now, now_s = db_now(), time.monotonic()
     return [
         _assignment(run, jobs[run.job_id], token, start, now_s - (now - start).total_seconds())
-        for run in runs
-        if run.job_id in jobs and (start := starts.get(run.id))
+        for run, start in found
+        if run.job_id in jobs
     ]
 
 
