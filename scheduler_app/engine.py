@@ -49,7 +49,8 @@ class _Loop(BlockingScheduler):  # type: ignore[misc]
 
     def _turn(self) -> float:
         try:
-            return float(min(self._process_jobs() or 0.5, 0.5))
+            wait_s = self._process_jobs()
+            return 0.5 if wait_s is None else min(float(wait_s), 0.5)
         except Exception:  # the loop is the one thing that has to go on
             logger.exception("tick_failed")
             return 0.5

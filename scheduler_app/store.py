@@ -11,12 +11,14 @@ from apscheduler.job import Job
 from django.db import DatabaseError, close_old_connections
 from django_apscheduler.jobstores import DjangoJobStore
 
-from scheduler_app import claims
+from scheduler_app import claims, conf
 
 logger = logging.getLogger(__name__)
 
 SOONEST = timedelta(milliseconds=50)
 LATEST = timedelta(milliseconds=500)
+FIRST = 100
+"""So few are claimed first: they run while more are claimed."""
 
 
 class SlotStore(DjangoJobStore):  # type: ignore[misc]
@@ -38,24 +40,30 @@ class SlotStore(DjangoJobStore):  # type: ignore[misc]
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Claim all that is due by the database's clock; `now` (this machine's) is not asked."""
         close_old_connections()
-        more = True
+        most, more = conf.get().CLAIM_BATCH, True
+        limit = min(FIRST, most)
         while more:
-            claimed = claims.claim()
-            more = claimed.more
+            claimed = claims.claim(limit)
+            limit, more = min(2 * limit, most), claimed.more
             if claimed.queued:
                 self._on_queued()
         self.ticked_at = datetime.now(UTC)
         return []
 
     def get_next_run_time(self) -> datetime:
-        """Between 50 and 500 ms ahead: an edit, or a clock that is off, delays nothing by more."""
+        """At most 500 ms ahead: an edit, or a clock that is off, delays nothing by more.
+
+        What is due and was not claimed is somebody else's, or not due yet by the database's clock: in 50 ms.
+        """
         now = datetime.now(UTC)
         try:
             due = claims.next_due()
         except DatabaseError as error:
             logger.warning("timetable_unreadable", extra={"error": str(error)})
             due = None
-        return min(max(due or now + LATEST, now + SOONEST), now + LATEST)
+        if due is None:
+            return now + LATEST
+        return min(due, now + LATEST) if due > now else now + SOONEST
 
     def lookup_job(self, job_id: str) -> None:
         return None
