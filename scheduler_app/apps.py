@@ -12,7 +12,9 @@ class SchedulerConfig(AppConfig):
     def ready(self) -> None:
         from scheduler_app import (
             checks,  # noqa: F401 - registers the system checks
+            connections,
             timestamps,
         )
 
+        connections.connect()
         timestamps.connect()

@@ -42,12 +42,13 @@ class Claimed:
 
 def is_due(now: datetime) -> bool:
     """A look without a lock, so that an idle tick begins no transaction."""
-    return Timetable.objects.filter(next_run_time__lte=now).exists()
+    due = next_due()
+    return due is not None and due <= now
 
 
 def next_due() -> datetime | None:
-    first = Timetable.objects.filter(next_run_time__isnull=False).order_by("next_run_time").first()
-    return first.next_run_time if first else None
+    rows = Timetable.objects.filter(next_run_time__isnull=False).order_by("next_run_time")
+    return rows.values_list("next_run_time", flat=True).first()
 
 
 class Cursor(NamedTuple):

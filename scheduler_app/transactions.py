@@ -32,19 +32,13 @@ def brief() -> Iterator[datetime]:
 
 
 def _limited() -> datetime:
-    """Says how this transaction is to be run and asks for the time, by one statement.
-
-    Prepared statements are planned with their values: a plan that was made once and for all keeps to reading the whole
-    table when that was small at the time, and finds no partial index.
-    """
-    said = {
-        "idle_in_transaction_session_timeout": LONGEST_PAUSE_MS,
-        "plan_cache_mode": "force_custom_plan",
-    }
-    settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in said.items())
+    """Sets the limit and asks for the time by one statement."""
+    name = "idle_in_transaction_session_timeout"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {settings}, clock_timestamp()")
-        *_said, now = cursor.fetchone()
+        cursor.execute(
+            f"SELECT set_config('{name}', '{LONGEST_PAUSE_MS}', true), clock_timestamp()"
+        )
+        _limit, now = cursor.fetchone()
     moment: datetime = now
     return moment.astimezone(UTC)
 
