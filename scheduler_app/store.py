@@ -11,14 +11,12 @@ from apscheduler.job import Job
 from django.db import DatabaseError, close_old_connections
 from django_apscheduler.jobstores import DjangoJobStore
 
-from scheduler_app import claims, conf
+from scheduler_app import claims
 
 logger = logging.getLogger(__name__)
 
 SOONEST = timedelta(milliseconds=50)
 LATEST = timedelta(milliseconds=500)
-FIRST = 100
-"""So few are claimed first: they run while more are claimed."""
 
 
 class SlotStore(DjangoJobStore):  # type: ignore[misc]
@@ -40,11 +38,10 @@ class SlotStore(DjangoJobStore):  # type: ignore[misc]
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Claim all that is due by the database's clock; `now` (this machine's) is not asked."""
         close_old_connections()
-        most, more = conf.get().CLAIM_BATCH, True
-        limit = min(FIRST, most)
+        more = True
         while more:
-            claimed = claims.claim(limit)
-            limit, more = min(2 * limit, most), claimed.more
+            claimed = claims.claim()
+            more = claimed.more
             if claimed.queued:
                 self._on_queued()
         self.ticked_at = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""When the loop looks again, and how much it claims at once."""
+"""When the loop looks again."""
 
 from __future__ import annotations
 
@@ -32,16 +32,3 @@ def test_looks_when_the_next_is_due_but_at_least_twice_a_second(
     due = None if due_in_ms is None else NOW + timedelta(milliseconds=due_in_ms)
     monkeypatch.setattr(claims, "next_due", lambda: due)
     assert slots.get_next_run_time() - NOW == timedelta(milliseconds=looks_in_ms)
-
-
-@pytest.mark.django_db
-def test_a_few_are_claimed_first_so_that_they_run_while_more_are_claimed(slots, monkeypatch):
-    limits = []
-
-    def claim(limit: int) -> claims.Claimed:
-        limits.append(limit)
-        return claims.Claimed(limit, more=len(limits) < 5)
-
-    monkeypatch.setattr(claims, "claim", claim)
-    slots.get_due_jobs(NOW)
-    assert limits == [100, 200, 400, 500, 500]
