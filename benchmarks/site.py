@@ -33,6 +33,7 @@ class Site:
 
     def __init__(self, stage: Stage, vendor: Vendor, folder: Path, database_url: str) -> None:
         self.stage, self.vendor, self.folder = stage, vendor, folder
+        self.database_url = database_url
         self._stack = contextlib.ExitStack()
         self.env = {
             "DATABASE_URL": called(database_url, BACKENDS),
