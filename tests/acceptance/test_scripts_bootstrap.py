@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 from pathlib import Path
 
@@ -137,7 +138,8 @@ def test_second_of_two_says_so_and_waits(checkout, wait_until, tmp_path):
 
 
 def test_python_without_ensurepip_is_helped_by_its_pip(make_venv, host):
-    wheels = str(Path(ensurepip.__file__).parent / "_bundled")
+    of_debian = sysconfig.get_config_var("WHEEL_PKG_DIR")
+    wheels = of_debian or str(Path(ensurepip.__file__).parent / "_bundled")
     done = make_venv(host(whole=False), PIP_NO_INDEX="1", PIP_FIND_LINKS=wheels)
     assert done.stdout.endswith("ready\n"), done.stderr
 
