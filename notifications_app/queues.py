@@ -119,13 +119,12 @@ def _replace(redis: Any, ids: Sequence[int]) -> bool:
 
 def _try(call: Any, *, at_once: bool = False) -> Any:
     """The answer of Redis, or None. After a failure Redis is left alone for a few seconds, but for calls `at_once`."""
-    alias = conf.queue_cache()
-    if conf.get().QUEUE in ("database", "celery") or not alias:
+    if conf.get().QUEUE == "celery" or not has_bell():
         return None
     if not at_once and _is_left_alone():
         return None
     try:
-        answer = call(get_redis_connection(alias))
+        answer = call(get_redis_connection(conf.queue_cache()))
     except RedisError as error:
         _note_down("redis_unreachable", str(error))
         return None
