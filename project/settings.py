@@ -171,6 +171,7 @@ FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
 VIGIL_SCHEDULER = {
     "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
     "EXECUTOR": config("SCHEDULER_EXECUTOR", default="local"),
+    "ISOLATION": config("SCHEDULER_ISOLATION", default="process"),
     "CELERY_APP": "project.celery.app",
     "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
     "SITE_URL": SITE_URL,

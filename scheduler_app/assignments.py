@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from scheduler_app.states import Overlap, Reason, RunState
+from scheduler_app.states import Isolation, Overlap, Reason, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,8 @@ class Assignment:
     args: list[Any]
     kwargs: dict[str, Any]
     timeout_s: float | None
+    isolation: str
+    memory_mb: int | None
     overlap: str
     retry_on: list[str]
     ready_at: datetime
@@ -36,8 +38,13 @@ class Assignment:
 
     @property
     def isolated(self) -> bool:
-        """Whether it has to run in a process of its own, which can be ended."""
-        return self.timeout_s is not None or self.overlap == Overlap.REPLACE
+        """Whether the body runs in a process of its own, as it must where it may have to be ended or limited."""
+        return (
+            self.isolation == Isolation.PROCESS
+            or self.timeout_s is not None
+            or self.memory_mb is not None
+            or self.overlap == Overlap.REPLACE
+        )
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -51,6 +58,20 @@ class Assignment:
         }
 
 
+class RunUsage(NamedTuple):
+    """What a run used; None where it was not measured (memory of a thread, statements of a killed process)."""
+
+    cpu_s: float | None = None
+    """Processor time of the thread, or of the process and those that it waited for."""
+    peak_memory_mb: float | None = None
+    """The largest resident set of the process (MiB)."""
+    queries: int | None = None
+    """Statements that the body sent through Django's connections."""
+
+
+NOT_MEASURED = RunUsage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """How a started run ended; every text is already fit to be stored (`texts.storable`)."""
@@ -62,6 +83,7 @@ class RunResult:
     """When the body was called."""
     finished_at: datetime
     duration_ms: float
+    usage: RunUsage = NOT_MEASURED
     reason: Reason = Reason.NONE
     result: str = ""
     error: str = ""
@@ -85,6 +107,7 @@ class EndedRun:
     finished_at: datetime
     duration_ms: float | None
     error: str
+    usage: RunUsage = NOT_MEASURED
     next_try: int | None = None
     """The run that tries again: nobody needs to be told yet."""
 

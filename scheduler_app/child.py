@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
 import time
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -18,9 +21,11 @@ from django.db import connections
 
 from scheduler_app import body, callables, conf
 from scheduler_app.body import Outcome
+from scheduler_app.capture import capturing
 from scheduler_app.errors import RunCancelled
 from scheduler_app.frames import Inbox, packed
-from scheduler_app.running import Cancellation, OutputBuffer, RunHandle, capturing, record_all
+from scheduler_app.output import OutputBuffer
+from scheduler_app.running import Cancellation, RunHandle, record_all
 from scheduler_app.states import Reason
 
 logger = logging.getLogger(__name__)
@@ -36,6 +41,8 @@ def main(line: socket.socket) -> NoReturn:
     if task := wire.receive():
         stop.handle = handle = _handle_of(task, _Output(conf.get().LOG_LIMIT_BYTES, wire))
         record_all(handle)
+        if task["memory_mb"]:
+            _limit_memory(task["memory_mb"])
         callables.trust(task["module"], task["callable"])
         with capturing():
             outcome = stop.guard(task)
@@ -47,6 +54,25 @@ def main(line: socket.socket) -> NoReturn:
 def _handle_of(task: dict[str, Any], output: OutputBuffer) -> RunHandle:
     slot = datetime.fromisoformat(task["slot"]) if task["slot"] else None
     return RunHandle(task["run_id"], task["job_id"], slot, task["attempt"], output)
+
+
+def _limit_memory(limit_mb: int) -> None:
+    """Let the process allocate `limit_mb` MiB beyond what it has; what asks for more gets a MemoryError.
+
+    RLIMIT_DATA counts private writable memory, which Linux does since 4.7 (getrlimit(2)).
+    """
+    limit = _data_size() + limit_mb * 1024 * 1024
+    with contextlib.suppress(ValueError, OSError):  # the site has set a lower limit
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _data_size() -> int:
+    """VmData of this process in bytes; 0 where there is no /proc."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    return int(status.partition("\nVmData:")[2].split()[0]) * 1024
 
 
 def _look_after_forks(wire: _Wire) -> None:

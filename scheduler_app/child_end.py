@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scheduler_app import body
+from scheduler_app.assignments import NOT_MEASURED, RunUsage
 from scheduler_app.body import ERROR_LIMIT_BYTES, Outcome
 from scheduler_app.conf import SchedulerConf
 from scheduler_app.running import Cancellation
@@ -27,6 +28,8 @@ class ChildEnd:
     """What it said of its end: `outcome`, and whether it was `stopped` inside its body."""
     exit_code: int | None
     """Negative: the signal that ended it. None: nothing was heard."""
+    usage: RunUsage = NOT_MEASURED
+    """What the process used, as the kernel counted it."""
     is_stopped: bool
     """Whether the fork server had asked it to end."""
     problem: str = ""
@@ -40,7 +43,7 @@ def outcome_of(
     settings: SchedulerConf,
 ) -> Outcome:
     """A body that returned or raised by itself has the last word; else it counts who ended it."""
-    own = _reported(end.report, settings) if end.report else None
+    own = _reported(end, settings) if end.report else None
     if own and end.report and not end.report.get("stopped"):
         return own
     known = Outcome(
@@ -48,6 +51,7 @@ def outcome_of(
         began_s=own.began_s if own else end.began_s,
         duration_ms=own.duration_ms if own else end.duration_ms,
         traceback=own.traceback if own else "",
+        usage=own.usage if own else end.usage,
     )
     if cancellation:
         return body.cancelled(known, cancellation)
@@ -57,10 +61,10 @@ def outcome_of(
     return replace(known, error=storable(_why(end), ERROR_LIMIT_BYTES))
 
 
-def _reported(report: Mapping[str, Any], settings: SchedulerConf) -> Outcome | None:
-    """The outcome in `report`; None when a body that wrote on the line itself has spoilt it."""
+def _reported(end: ChildEnd, settings: SchedulerConf) -> Outcome | None:
+    """The outcome in the child's report; None when a body that wrote to the socket itself has spoilt it."""
     try:
-        said = Outcome(**report["outcome"])
+        said = Outcome(**(end.report or {})["outcome"])
         return replace(
             said,
             state=RunState(said.state),
@@ -68,6 +72,7 @@ def _reported(report: Mapping[str, Any], settings: SchedulerConf) -> Outcome | N
             result=storable(said.result, settings.RESULT_LIMIT_BYTES),
             error=storable(said.error, ERROR_LIMIT_BYTES),
             traceback=storable(said.traceback, ERROR_LIMIT_BYTES),
+            usage=end.usage._replace(queries=RunUsage(*said.usage).queries),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -19,7 +19,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scheduler_app import body, callables, child_end, conf, fork_client
-from scheduler_app.assignments import Assignment
+from scheduler_app.assignments import Assignment, RunUsage
 from scheduler_app.body import Outcome
 from scheduler_app.child_end import ChildEnd
 from scheduler_app.errors import ChildError
@@ -79,6 +79,7 @@ def _message(task: Assignment) -> dict[str, Any]:
         "callable": task.callable,
         "args": task.args,
         "kwargs": task.kwargs,
+        "memory_mb": task.memory_mb,
     }
 
 
@@ -129,6 +130,7 @@ class _Child:
             duration_ms=(time.monotonic() - self._began_s) * 1000,
             report=self._report,
             exit_code=end.get("ended"),
+            usage=RunUsage(end.get("cpu_s"), end.get("peak_memory_mb")),
             is_stopped=bool(end.get("stopped")) or time.monotonic() > self._end_by_s,
             problem=self._problem,
         )

@@ -239,6 +239,8 @@ class _Job(NamedTuple):
     args: str
     kwargs: str
     timeout_s: float | None
+    isolation: str
+    memory_mb: int | None
     overlap: str
     max_instances: int
     retry_on: str
@@ -324,6 +326,8 @@ def _assignment(
         args=_json(job.args),
         kwargs={**_json(job.kwargs), **(run.params or {})},
         timeout_s=job.timeout_s,
+        isolation=job.isolation or conf.get().ISOLATION,
+        memory_mb=job.memory_mb,
         overlap=job.overlap,
         retry_on=_json(job.retry_on),
         ready_at=run.ready_at,

@@ -22,6 +22,10 @@ class SchedulerConf:
     """Dotted name of the Celery app whose workers execute, such as "shop.celery.app"."""
     ALLOWED_MODULES: tuple[str, ...] = ()
     """Modules whose callables rows may name, beside those that the job file names."""
+    ISOLATION: str = "process"
+    """Where bodies run whose job does not say it: `process` (one for each run) or `thread`."""
+    PRELOAD_S: float = 20.0
+    """How long the import of a job's module may take before children are forked; else each child imports it."""
     THREADS: int = 16
     LEASE_S: float = 15.0
     """How long a node may be silent before its runs are LOST."""

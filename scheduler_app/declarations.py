@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from scheduler_app import field_rules as rules
 from scheduler_app import params_schema
 from scheduler_app.field_rules import FieldError
-from scheduler_app.states import DstFold, DstGap, OnLost, OnMissed, Overlap, Severity
+from scheduler_app.states import DstFold, DstGap, Isolation, OnLost, OnMissed, Overlap, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 MANAGEMENT = "management:"
@@ -45,6 +45,8 @@ class JobDeclaration:
     kwargs: dict[str, Any] = field(default_factory=dict)
     params_schema: dict[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
+    isolation: str = ""
+    memory_mb: int | None = None
     max_instances: int = 1
     overlap: str = Overlap.SKIP
     grace_s: float | None = None
@@ -93,6 +95,20 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, FieldError]
     for problem in params_schema.faults(values.get("params_schema", {}), values.get("kwargs", {})):
         hint = _("params_schema of this job says so: correct one of the two.")
         yield "kwargs", FieldError(problem, hint)
+    yield from isolation_faults(values)
+
+
+def isolation_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, FieldError]]:
+    """A body in a thread cannot be ended, nor can its memory be limited."""
+    if values.get("isolation") != Isolation.THREAD:
+        return
+    needs = [name for name in ("timeout_s", "memory_mb") if values.get(name) is not None]
+    if values.get("overlap") == Overlap.REPLACE:
+        needs.append("overlap")
+    for name in needs:
+        problem = _("%(field)s needs a process of its own") % {"field": name}
+        hint = _("Write 'isolation': 'process', or leave isolation or %(field)s out.")
+        yield "isolation", FieldError(problem, hint % {"field": name})
 
 
 def _plain(value: Any) -> Any:
@@ -125,6 +141,8 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "kwargs": rules.kwargs,
     "params_schema": rules.json_schema,
     "timeout_s": rules.seconds(0.1),
+    "isolation": rules.one_of(Isolation.values, empty=True),
+    "memory_mb": rules.whole(16, 1_048_576, optional=True),
     "max_instances": rules.whole(1, 1000),
     "overlap": rules.one_of(Overlap.values),
     "grace_s": rules.seconds(1),

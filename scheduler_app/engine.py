@@ -18,7 +18,8 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from django.db import DatabaseError
 from django.db.models import Q
 
-from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, single
+from scheduler_app import claims, clock, conf, fork_client, forks, ledger, nodes, single
+from scheduler_app.capture import capturing
 from scheduler_app.executors.doorbell import DoorbellExecutor, celery_app
 from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
@@ -27,8 +28,7 @@ from scheduler_app.listener import COMPLETED, job_listener
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pings import Pings, Vitals
 from scheduler_app.pool_watch import PoolWatch
-from scheduler_app.running import capturing
-from scheduler_app.states import NodeKind, Overlap
+from scheduler_app.states import Isolation, NodeKind, Overlap
 from scheduler_app.store import SlotStore
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,11 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
+def _with_default(isolation: Isolation) -> list[str]:
+    """What stands in the rows of jobs that run in this `isolation`."""
+    return [isolation, *([""] if isolation == conf.get().ISOLATION else [])]
+
+
 class Engine:
     """One scheduler process. `run()` blocks until `stop()`; both belong to the main thread."""
 
@@ -95,7 +100,7 @@ class Engine:
         if lock is not None:
             single.bury_predecessors()
         self._assemble()
-        with capturing():
+        with capturing(), forks.refused_to_bodies_in_threads():
             self._banner()
             _collect_seldom()
             self._get_ready_to_fork()
@@ -140,6 +145,7 @@ class Engine:
             "file_digest": self._watch.digest,
             "file_problem": self._watch.problem,
             "slots_busy": self._executor.busy,
+            "threads_died": self._executor.threads_died,
             "clock_offset_ms": clock.offset_ms(),
             "draining": self._loop.stop_asked,
         }
@@ -189,7 +195,10 @@ class Engine:
 
     def _get_ready_to_fork(self) -> None:
         """Loading the fork server takes a second, which the first run that needs it should not wait."""
-        isolated = Q(timeout_s__isnull=False) | Q(overlap=Overlap.REPLACE)
+        isolated = (
+            Q(timeout_s__isnull=False) | Q(memory_mb__isnull=False) | Q(overlap=Overlap.REPLACE)
+        )
+        isolated |= Q(isolation__in=_with_default(Isolation.PROCESS))
         if self._is_local and ScheduledJob.objects.filter(isolated, enabled=True).exists():
             threading.Thread(target=fork_client.prepare, name="vigil-prepare", daemon=True).start()
 

@@ -65,6 +65,14 @@ class ChildError(SchedulerError):
     """The process of a run could not be started, or ended before it reported."""
 
 
+class OpenTransactionError(SchedulerError):
+    """The body of a job ended inside a database transaction, which was rolled back."""
+
+
+class ForkError(SchedulerError):
+    """A body in a thread tried to fork the process, which has other threads."""
+
+
 class NodeGoneError(SchedulerError):
     """This process was silent for longer than its lease; others took over what it held."""
 

@@ -68,11 +68,11 @@ def matching(
     return rule
 
 
-def one_of(choices: Collection[str]) -> Callable[[Any], str]:
+def one_of(choices: Collection[str], *, empty: bool = False) -> Callable[[Any], str]:
     known = [str(one) for one in choices]
 
     def rule(value: Any) -> str:
-        if value not in known:
+        if value not in known and not (empty and value == ""):
             hint = _("Use one of %(known)s.") % {"known": ", ".join(known)}
             raise FieldError(_("is unknown"), hint)
         return str(value)

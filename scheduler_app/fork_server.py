@@ -1,7 +1,7 @@
 """The process that forks a child for each run, watches over it and ends it; it runs nothing itself.
 
-`children.py` starts it with one end of a socket pair, the *control*. A request there is one byte and two sockets: the
-*line*, which the child gets, and the *leash*, which stays here. Over the leash this process says that the child was
+`fork_client.py` starts it with one end of a socket pair, the *control*. A request there is one byte and two sockets:
+the *line*, which the child gets, and the *leash*, which stays here. Over the leash this process says that the child was
 started and how it ended, and is told when to end it. A leash that closes, or a parent that is gone, ends the child and
 the rest of its process group at once.
 
@@ -16,6 +16,7 @@ import ctypes
 import gc
 import math
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -29,11 +30,13 @@ from scheduler_app.frames import Inbox, packed
 
 ORDER = struct.Struct("!dd")
 """In how many seconds the child is asked to end (SIGTERM), and how many later it is killed."""
-READY = b"r"
 REQUEST = b"f"
+END = b"x"
 LOOK_EVERY_S = 0.5
 LAST_S = 10.0
 PR_SET_CHILD_SUBREAPER = 36
+MAXRSS_OF_A_MB = 1024 if sys.platform.startswith("linux") else 1024 * 1024
+"""getrusage(2) counts in KiB on Linux, in bytes on macOS."""
 
 
 def main(control_fd: int) -> None:
@@ -43,9 +46,9 @@ def main(control_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
     sys.argv[:] = _hello(control)["argv"]
     _adopt_orphans()
-    run = _set_up()
+    run, report = _set_up()
     with contextlib.suppress(BrokenPipeError):  # the parent is gone already, as `serve` will see
-        control.sendall(READY)
+        control.sendall(packed(**report))
     if line := ForkServer(control).serve():
         run(line)
 
@@ -64,19 +67,23 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _set_up() -> Callable[[socket.socket], None]:
-    """Load what every child needs; nothing of it may keep a thread or a connection."""
+def _set_up() -> tuple[Callable[[socket.socket], None], dict[str, object]]:
+    """Load what every child needs; nothing of it may keep a thread or a connection.
+
+    Returns the main function of a child, and the report of what was loaded.
+    """
     import django
 
     django.setup()
     from django.db import connections
 
-    from scheduler_app import child
+    from scheduler_app import child, preload
 
+    files, left_out = preload.preload()
     connections.close_all()
     gc.collect()
     gc.freeze()
-    return child.main
+    return child.main, {"files": files, "left_out": left_out}
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +135,9 @@ class ForkServer:
         self._control = control
         self._parent = os.getppid()
         self._children: dict[int, _Child] = {}
+        self._is_retired = False
+        """No request comes any more; the server ends with its last child."""
+        self._is_over = False
         self._selector = selectors.DefaultSelector()
         self._ears = socket.socketpair()
         for ear in self._ears:
@@ -139,14 +149,14 @@ class ForkServer:
         signal.set_wakeup_fd(self._ears[1].fileno(), warn_on_full_buffer=False)
         self._selector.register(self._ears[0], selectors.EVENT_READ, self._hear)
         self._selector.register(self._control, selectors.EVENT_READ, self._accept)
-        while os.getppid() == self._parent:
+        while os.getppid() == self._parent and not self._is_over:
             for key, _ in self._selector.select(self._wait_s()):
                 line: socket.socket | None = key.data()
                 if line:
                     return line
-            if self._control.fileno() < 0:
-                break
             self._look()
+            if self._is_retired and not self._children:
+                break
         self._end()
         return None
 
@@ -166,7 +176,10 @@ class ForkServer:
             os.set_inheritable(fd, False)
         sockets = [socket.socket(fileno=fd) for fd in fds]
         if not data:
-            self._control.close()
+            self._is_retired = True
+            self._selector.unregister(self._control)
+        elif data == END:
+            self._is_over = True
         elif len(sockets) == 2:
             return self._fork(*sockets)
         for one in sockets:  # no room for both: the parent sees them close
@@ -214,17 +227,22 @@ class ForkServer:
     def _look(self) -> None:
         """Do what is due, and bury the dead with what they left running."""
         with contextlib.suppress(ChildProcessError):  # there is none
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
                 if child := self._children.pop(ended[0], None):
-                    self._bury(child, ended[1])
+                    self._bury(child, *ended[1:])
         now_s = time.monotonic()
         for child in self._children.values():
             child.look(now_s)
 
-    def _bury(self, child: _Child, status: int) -> None:
+    def _bury(self, child: _Child, status: int, used: resource.struct_rusage) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-        child.tell(ended=os.waitstatus_to_exitcode(status), stopped=child.is_stopped)
+        child.tell(
+            ended=os.waitstatus_to_exitcode(status),
+            stopped=child.is_stopped,
+            cpu_s=round(used.ru_utime + used.ru_stime, 6),
+            peak_memory_mb=round(used.ru_maxrss / MAXRSS_OF_A_MB, 3),
+        )
         with contextlib.suppress(KeyError):
             self._selector.unregister(child.leash)
         child.leash.close()

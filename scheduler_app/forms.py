@@ -85,6 +85,8 @@ class ScheduledJobForm(JobModelForm):
     def clean(self) -> dict[str, Any]:
         super().clean()
         self._clean_values()
+        for name, fault in declarations.isolation_faults(self.cleaned_data):
+            self.add_error(name, ValidationError([str(fault), fault.hint]))
         self._check_parameters()
         if self.changes.get("enabled") is False and not self.cleaned_data.get("why"):
             self.add_error("why", _("Say why the job is disabled."))

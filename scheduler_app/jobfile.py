@@ -65,7 +65,7 @@ def register_section(name: str, rule: SectionRule) -> None:
 
 def load(module: str) -> JobFile:
     """Read the file of the dotted name `module`. Raises JobFileError with every fault."""
-    path = _path_of(module)
+    path = path_of(module)
     found = _execute(module, path)
     sections = {name: getattr(found, name, {}) for name in _sections}
     return parse(module, getattr(found, "JOBS", None), sections, path=str(path))
@@ -96,7 +96,7 @@ def parse(
     )
 
 
-def _path_of(module: str) -> Path:
+def path_of(module: str) -> Path:
     hint = "VIGIL_SCHEDULER['JOB_FILE'] names it, as 'project.scheduler_config'."
     try:
         spec = find_spec(module) if module else None

@@ -12,11 +12,12 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from scheduler_app import backoff, bulk, rollups
-from scheduler_app.assignments import EndedRun, RunResult
+from scheduler_app.assignments import EndedRun, RunResult, RunUsage
 from scheduler_app.clock import db_now
 from scheduler_app.errors import RunEndedError, UnknownRunError
 from scheduler_app.models import JobRun, ScheduledJob
@@ -29,28 +30,34 @@ logger = logging.getLogger(__name__)
 WRITTEN = (
     "state", "reason", "started_at", "finished_at", "duration_ms", "result", "error", "traceback", "log",
 )  # fmt: skip
+USAGE = RunUsage._fields
 LOST_COLUMNS = ("state", "reason", "finished_at", "duration_ms", "error")
 
 
 def finish(results: Sequence[RunResult]) -> list[EndedRun]:
     """Write `results` in one transaction; returns the runs that they ended, in the order of `results`."""
     rows = [
-        {"id": r.run_id, "token": r.token, **{name: getattr(r, name) for name in WRITTEN}}
+        {
+            "id": r.run_id,
+            "token": r.token,
+            **{name: getattr(r, name) for name in WRITTEN},
+            **r.usage._asdict(),
+        }
         for r in results
     ]
-    with brief():
+    with brief() as now:
         changed = bulk.update_each(
             JobRun,
             rows,
             match=("id", "token"),
-            values=WRITTEN,
+            values=(*WRITTEN, *USAGE),
             only={"state": RunState.RUNNING},
             returning=("id", "job_id", "ready_at"),
         )
         facts = {run_id: (job_id, ready_at) for run_id, job_id, ready_at in changed}
         ends = {r.run_id: r for r in results if r.run_id in facts}
         failed = [r.run_id for r in ends.values() if r.state in FAILED_STATES and r.may_retry]
-        ended = _try_again([_ended(r, *facts[r.run_id]) for r in ends.values()], failed)
+        ended = _try_again([_ended(r, *facts[r.run_id]) for r in ends.values()], failed, now)
         _book(ended)
     _keep_late([r for r in results if r.run_id not in facts])
     return ended
@@ -68,6 +75,7 @@ def _ended(result: RunResult, job_id: str, ready_at: datetime) -> EndedRun:
         finished_at=result.finished_at,
         duration_ms=result.duration_ms,
         error=result.error,
+        usage=result.usage,
     )
 
 
@@ -131,11 +139,12 @@ def end_unstarted(
     runs: Iterable[JobRun], state: RunState, reason: Reason, now: datetime, *, by: str = ""
 ) -> None:
     """End queued runs (locked by the caller) that are not to start: SKIPPED or CANCELLED, with a reason."""
+    changes = {"state": state, "reason": reason, "finished_at": now, "held": False, "cancel_by": by}
     ended = list(runs)
     for run in ended:
-        run.state, run.reason, run.finished_at, run.held = state, reason, now, False
-        run.cancel_by = by
-        run.save(update_fields=["state", "reason", "finished_at", "held", "cancel_by"])
+        for name, value in changes.items():
+            setattr(run, name, value)
+    JobRun.objects.filter(pk__among=[run.pk for run in ended]).update(**changes)
     _book([ended_of(run) for run in ended])
 
 
@@ -186,7 +195,7 @@ def end_lost(node: int, reason: Reason, run_ids: Collection[int] | None = None) 
             match=("id",),
             values=LOST_COLUMNS,
         )
-        ended = _try_again([ended_of(run) for run in runs], [run.pk for run in runs])
+        ended = _try_again([ended_of(run) for run in runs], [run.pk for run in runs], now)
         _book(ended)
     for lost in ended:
         extra = {"job_id": lost.job_id, "run_id": lost.pk, "error": lost.error, "node": node}
@@ -240,27 +249,43 @@ def _announce(limit: int) -> int:
     return len(taken)
 
 
-def _try_again(ended: list[EndedRun], failed: Collection[int]) -> list[EndedRun]:
-    """Queue another attempt for each of the `failed` that its job wants to be tried again."""
+def _try_again(ended: list[EndedRun], failed: Collection[int], now: datetime) -> list[EndedRun]:
+    """Queue another attempt for each of the `failed` whose job has retries left, in four statements.
+
+    1. Read the failed rows and their jobs.
+    2. Insert the retries.
+    3. Point each failed row to its retry.
+    """
     if not failed:
         return ended
-    rows = JobRun.objects.filter(pk__in=failed).light().in_bulk()
-    jobs = ScheduledJob.objects.in_bulk({run.job_id for run in rows.values()})
-    return [
-        replace(run, next_try=_next_try(rows[run.pk], jobs.get(run.job_id)))
-        if run.pk in rows
-        else run
-        for run in ended
-    ]
+    rows = JobRun.objects.filter(pk__among=failed).light().in_bulk()
+    params = dict(JobRun.objects.filter(pk__among=failed).values_list("pk", "params"))
+    jobs = bulk.by_pk(ScheduledJob, {run.job_id for run in rows.values()})
+    retries = {
+        run.pk: _retry_of(run, jobs[run.job_id], params[run.pk], now)
+        for run in rows.values()
+        if run.next_try is None and _has_retries_left(run, jobs.get(run.job_id))
+    }
+    JobRun.objects.bulk_create(retries.values())
+    bulk.update_each(
+        JobRun,
+        [{"id": pk, "next_try": retry.pk} for pk, retry in retries.items()],
+        match=("id",),
+        values=("next_try",),
+    )
+    next_tries = {pk: run.next_try for pk, run in rows.items()}
+    next_tries |= {pk: retry.pk for pk, retry in retries.items()}
+    return [replace(run, next_try=next_tries.get(run.pk)) for run in ended]
 
 
-def _next_try(run: JobRun, job: ScheduledJob | None) -> int | None:
-    if job is None or run.attempt > _retries_of(job, run.state) or run.next_try:
-        return run.next_try
+def _has_retries_left(run: JobRun, job: ScheduledJob | None) -> bool:
+    return job is not None and run.attempt <= _retries_of(job, run.state)
+
+
+def _retry_of(run: JobRun, job: ScheduledJob, params: Any, now: datetime) -> JobRun:
     jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
     delay_s = backoff.delay_s(run.attempt, job.retry_backoff_s, jitter)
-    now = db_now()
-    retry = JobRun.objects.create(
+    return JobRun(
         job_id=run.job_id,
         epoch=run.epoch,
         trigger=RunTrigger.RETRY,
@@ -269,13 +294,11 @@ def _next_try(run: JobRun, job: ScheduledJob | None) -> int | None:
         first_run=run.first_run or run.pk,
         state=RunState.QUEUED,
         queue=job.queue,
-        params=JobRun.objects.values_list("params", flat=True).get(pk=run.pk),
+        params=params,
         requested_by=run.requested_by,
         ready_at=now + timedelta(seconds=delay_s),
         queued_at=now,
     )
-    JobRun.objects.filter(pk=run.pk).update(next_try=retry.pk)
-    return int(retry.pk)
 
 
 def _retries_of(job: ScheduledJob, state: str) -> int:
@@ -316,14 +339,21 @@ def ended_of(run: JobRun) -> EndedRun:
 
 
 def _keep_late(results: Sequence[RunResult]) -> None:
-    """A result for a run that others declared ended changes nothing, but is not thrown away."""
-    for late in results:
-        text = f"{late.state} at {late.finished_at.isoformat()}: {late.error or late.result}"
-        kept = JobRun.objects.filter(pk=late.run_id, state=RunState.LOST).update(late_result=text)
-        if kept:
-            logger.warning(
-                "job_run_late_result", extra={"run_id": late.run_id, "outcome": late.state}
-            )
+    """A result for a run that others declared LOST changes nothing, but is not thrown away."""
+    rows = [
+        {
+            "id": r.run_id,
+            "late_result": f"{r.state} at {r.finished_at.isoformat()}: {r.error or r.result}",
+        }
+        for r in results
+    ]
+    kept = bulk.update_each(
+        JobRun, rows, match=("id",), values=("late_result",), only={"state": RunState.LOST}
+    )
+    outcomes = {r.run_id: r.state for r in results}
+    for (run_id,) in kept:
+        extra = {"run_id": run_id, "outcome": outcomes[run_id]}
+        logger.warning("job_run_late_result", extra=extra)
 
 
 def _elapsed_ms(run: JobRun, now: datetime) -> float | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler_app import bulk
-from scheduler_app.assignments import EndedRun
+from scheduler_app.assignments import EndedRun, RunUsage
 from scheduler_app.histogram import bucket_of
 from scheduler_app.models import DurationTally, LastRun, RunTally
 from scheduler_app.models.tallies import ALL_JOBS, ALL_TIME
@@ -89,7 +89,7 @@ def note_last(runs: Iterable[EndedRun]) -> None:
         LastRun,
         list(latest.values()),
         key="job_id",
-        values=("run", "state", "finished_at", "duration_ms", "error"),
+        values=("run", "state", "finished_at", "duration_ms", *RunUsage._fields, "error"),
         kept=("succeeded_at", "failed_at"),
     )
 
@@ -101,6 +101,7 @@ def _last(run: EndedRun) -> dict[str, Any]:
         "state": run.state,
         "finished_at": run.finished_at,
         "duration_ms": run.duration_ms,
+        **run.usage._asdict(),
         "error": cut_line(run.error, 500) if run.error else "",
     }
     if run.state == RunState.SUCCESS:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from datetime import timedelta
 
 from scheduler_app import body, conf
 from scheduler_app.assignments import Assignment, RunResult
 from scheduler_app.body import Outcome
 from scheduler_app.children import run_in_child
-from scheduler_app.running import OutputBuffer, RunHandle, recording
+from scheduler_app.output import OutputBuffer
+from scheduler_app.process_state import ProcessState
+from scheduler_app.running import RunHandle, recording
 from scheduler_app.states import FAILED_STATES, Reason, RunState
 from scheduler_app.texts import cut_line, storable
 
@@ -23,14 +26,15 @@ def handle_of(task: Assignment) -> RunHandle:
     return RunHandle(task.run_id, task.job_id, task.slot, task.attempt, output)
 
 
-def execute(task: Assignment, handle: RunHandle) -> RunResult:
+def execute(task: Assignment, handle: RunHandle, process: ProcessState | None = None) -> RunResult:
     """Run the job and return what to write; it never raises.
 
-    In this thread, or in a process of its own where it has to be possible to end it; `handle.cancel` works in both.
+    In a process of its own, or in this thread (see `Assignment.isolated`); `handle.cancel` works in both. `process` is
+    what a body in this thread must leave as it found it.
     """
     _at_work[id(handle)] = handle
     try:
-        return wrap_job_callable(task, handle)()
+        return wrap_job_callable(task, handle, process)()
     finally:
         del _at_work[id(handle)]
 
@@ -43,13 +47,15 @@ def stop_all() -> int:
     return len(handles)
 
 
-def wrap_job_callable(task: Assignment, handle: RunHandle) -> Callable[[], RunResult]:
+def wrap_job_callable(
+    task: Assignment, handle: RunHandle, process: ProcessState | None = None
+) -> Callable[[], RunResult]:
     """A callable that runs the job, logs its start and its end, and returns what to write; it never raises."""
 
     def run() -> RunResult:
         logger.info("job_run_start", extra=task.fields)
         outcome = _not_begun(handle) or (
-            run_in_child(task, handle) if task.isolated else _run_here(task, handle)
+            run_in_child(task, handle) if task.isolated else _run_here(task, handle, process)
         )
         result = _result(task, handle, outcome)
         _log_end(task, result)
@@ -66,12 +72,19 @@ def _not_begun(handle: RunHandle) -> Outcome | None:
     return body.cancelled(unstarted, handle.cancellation)
 
 
-def _run_here(task: Assignment, handle: RunHandle) -> Outcome:
-    with recording(handle):
-        outcome = body.call(task.module, task.callable, task.args, task.kwargs)
+def _run_here(task: Assignment, handle: RunHandle, process: ProcessState | None) -> Outcome:
+    """In this thread, with an empty context: language, time zone and all other context variables are the body's own."""
+    outcome = Context().run(_call, task, handle)
+    for change in process.restore() if process else ():
+        handle.output.write(f"{change}\n")
     if outcome.state == RunState.CANCELLED and handle.cancellation:
         return body.cancelled(outcome, handle.cancellation)
     return outcome
+
+
+def _call(task: Assignment, handle: RunHandle) -> Outcome:
+    with recording(handle):
+        return body.call(task.module, task.callable, task.args, task.kwargs)
 
 
 def _result(task: Assignment, handle: RunHandle, outcome: Outcome) -> RunResult:
@@ -87,6 +100,7 @@ def _result(task: Assignment, handle: RunHandle, outcome: Outcome) -> RunResult:
         started_at=begin,
         finished_at=begin + timedelta(milliseconds=outcome.duration_ms),
         duration_ms=outcome.duration_ms,
+        usage=outcome.usage,
         result=outcome.result,
         error=outcome.error,
         traceback=outcome.traceback,
@@ -104,6 +118,7 @@ def _log_end(task: Assignment, result: RunResult) -> None:
     fields = {
         **task.fields,
         "duration_ms": round(result.duration_ms, 3),
+        **{name: used for name, used in result.usage._asdict().items() if used is not None},
         "outcome": result.state.value,
     }
     if result.state in FAILED_STATES:

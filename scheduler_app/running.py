@@ -5,57 +5,19 @@ Also how it hears that it is to end: `RunCancelled`.
 
 from __future__ import annotations
 
-import io
-import logging
-import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TextIO
 
 from scheduler_app.errors import RunCancelled, SkipRun
+from scheduler_app.output import OutputBuffer
 from scheduler_app.states import Reason
 
 __all__ = ["RunCancelled", "RunHandle", "SkipRun", "current_run"]
-
-
-class OutputBuffer:
-    """Keeps the head and the tail of what is written, each at most half of `limit` characters."""
-
-    def __init__(self, limit: int) -> None:
-        self._half = limit // 2
-        self._head = io.StringIO()
-        self._tail: deque[str] = deque()
-        self._tail_size = self._dropped = 0
-        self._lock = threading.Lock()
-        self.version = 0
-
-    def write(self, text: str) -> None:
-        with self._lock:
-            self.version += 1
-            room = self._half - self._head.tell()
-            self._head.write(text[:room] if room > 0 else "")
-            if rest := text[max(room, 0) :]:
-                self._tail.append(rest[-self._half :])
-                self._tail_size += len(self._tail[-1])
-                self._dropped += len(rest) - len(self._tail[-1])
-            while self._tail_size - len(self._tail[0] if self._tail else "") > self._half:
-                first = self._tail.popleft()
-                self._tail_size -= len(first)
-                self._dropped += len(first)
-
-    def note_progress(self, percent: float, text: str) -> None:
-        """There is something new to show, beside what is written."""
-        self.version += 1
-
-    def text(self) -> str:
-        with self._lock:
-            gap = f"\n… {self._dropped:,} characters left out …\n" if self._dropped else ""
-            return self._head.getvalue() + gap + "".join(self._tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +40,10 @@ class RunHandle:
     percent: float | None = None
     percent_text: str = ""
     cancellation: Cancellation | None = None
+    streams: dict[str, TextIO] = field(default_factory=dict, repr=False)
+    """stdout and stderr of this run (see `capture.py`)."""
+    replaced_streams: dict[str, TextIO] = field(default_factory=dict, repr=False)
+    """What the body has put in their place."""
     _end: Callable[[], None] | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -142,56 +108,6 @@ def record_all(handle: RunHandle) -> None:
     _only_run = handle
 
 
-class RunLogHandler(logging.Handler):
-    """Copies log records to the output of the run that wrote them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, UTC).timetuple()
-        self.setFormatter(formatter)
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Without the handler's lock: an output has one of its own, and runs need not wait for one another."""
-        self.emit(record)
-        return True
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if run := current_run():
-            run.output.write(self.format(record) + "\n")
-
-
-class RunStream(io.TextIOBase):
-    """Stands in for stdout or stderr: what a run prints goes to its output, all else passes."""
-
-    def __init__(self, real: TextIO) -> None:
-        self.real = real
-
-    def write(self, text: str) -> int:
-        run = current_run()
-        if run is None:
-            return self.real.write(text)
-        run.output.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        self.real.flush()
-
-    def isatty(self) -> bool:
-        return current_run() is None and self.real.isatty()
-
-    def fileno(self) -> int:
-        return self.real.fileno()
-
-
-@contextmanager
-def capturing() -> Iterator[None]:
-    """While this process executes runs: tell their logging and printing apart."""
-    handler, real = RunLogHandler(), (sys.stdout, sys.stderr)
-    logging.getLogger().addHandler(handler)
-    sys.stdout, sys.stderr = RunStream(real[0]), RunStream(real[1])
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = real
-        logging.getLogger().removeHandler(handler)
+def is_process_of_run() -> bool:
+    """Whether this process was made for one run."""
+    return _only_run is not None

@@ -16,6 +16,8 @@ from scheduler_app.models.tallies import ALL_JOBS, ALL_TIME
 from scheduler_app.selectors import JobFigures, running_by_job
 from scheduler_app.states import NodeKind, RunState
 
+MIB = 1024 * 1024
+
 
 @dataclass(slots=True, kw_only=True)
 class _Job:
@@ -119,6 +121,21 @@ def _times(jobs: Iterable[_Job]) -> Iterator[str]:
         "How long the last run took, in milliseconds.",
         _each(jobs, lambda job: (job.last.duration_ms if job.last else None) or 0.0),
     )
+    yield from gauge(
+        "scheduler_job_last_cpu_seconds",
+        "Processor time of the last run, in seconds; 0: not measured.",
+        _each(jobs, lambda job: (job.last.cpu_s if job.last else None) or 0.0),
+    )
+    yield from gauge(
+        "scheduler_job_last_peak_memory_bytes",
+        "The largest resident set of the last run's process, in bytes; 0: not measured.",
+        _each(jobs, lambda job: ((job.last.peak_memory_mb if job.last else None) or 0.0) * MIB),
+    )
+    yield from gauge(
+        "scheduler_job_last_queries",
+        "How many statements the last run sent to its databases.",
+        _each(jobs, lambda job: (job.last.queries if job.last else None) or 0),
+    )
 
 
 def _distributions(jobs: Iterable[_Job]) -> Iterator[str]:
@@ -160,6 +177,11 @@ def _nodes(now: datetime) -> Iterator[str]:
         "scheduler_threads_busy",
         "How many of these are at work.",
         [({"kind": kind}, sum(map(_busy, pool))) for kind, pool in pools.items()],
+    )
+    yield from gauge(
+        "scheduler_threads_died",
+        "Threads of the living processes that ended by themselves and were replaced.",
+        [({"kind": kind}, sum(one.threads_died for one in pool)) for kind, pool in pools.items()],
     )
 
 

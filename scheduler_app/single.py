@@ -8,7 +8,7 @@ from typing import IO
 
 from django.db import connection
 
-from scheduler_app import conf, nodes
+from scheduler_app import conf, forks, nodes
 from scheduler_app.errors import SchedulerRunningError
 from scheduler_app.models import Node
 from scheduler_app.states import NodeKind, NodeState
@@ -33,6 +33,7 @@ def lock() -> IO[str] | None:
             f"Another scheduler runs on this SQLite database (it holds {path}). "
             "SQLite carries one; for several move to PostgreSQL (DATABASE_URL)."
         ) from None
+    forks.close_in_forks(handle)
     return handle
 
 

@@ -91,6 +91,13 @@ class Overlap(TextChoices):
     PARALLEL = "parallel", _("run in parallel")
 
 
+class Isolation(TextChoices):
+    """Where the body of a job runs: in a process of its own, or in a thread of the process that took the run."""
+
+    PROCESS = "process", _("in a process of its own")
+    THREAD = "thread", _("in a thread")
+
+
 class OnMissed(TextChoices):
     SKIP = "skip", _("skip")
     LATEST = "latest", _("run the latest")

@@ -112,6 +112,11 @@ def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
     if node.kind == NodeKind.SCHEDULER and not _has_ticked(node, live.now):
         text = _("%(node)s has not looked for due jobs for more than 10 s.") % facts
         yield Finding(kind="tick", text=text, hint=_("Look into its log; start it again."))
+    if node.threads_died:
+        facts["count"] = str(node.threads_died)
+        text = _("%(count)s threads of %(node)s ended by themselves and were replaced.") % facts
+        hint = _("Look for job_thread_died in its log; run the job that ends threads in a process.")
+        yield Finding(kind="threads", text=text, hint=hint)
     if node.file_problem:
         text = _("%(node)s cannot use the job file: ") % facts + node.file_problem
         yield Finding(kind="job_file", text=text, hint=_("Correct or deploy the job file there."))

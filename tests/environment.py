@@ -51,6 +51,7 @@ NEUTRAL: Mapping[str, str] = {
     "REDIS_URL": "",
     "SCHEDULER_ALLOWED_MODULES": "project.demo",
     "SCHEDULER_EXECUTOR": "local",
+    "SCHEDULER_ISOLATION": "thread",
     "SECRET_KEY": "tests-secret-key-that-is-long-enough-for-every-check-0123456789",
     "SITE_URL": "http://localhost:8000",
     "SMS_ACCESS_KEY_ID": "",

@@ -71,7 +71,7 @@ class ScheduledJobAdmin(Admin):
             _("How it runs"),
             {"fields": ("args", "kwargs", "params_schema", "queue", "overlap", "max_instances")},
         ),
-        (None, {"fields": ("timeout_s", "expected_s")}),
+        (None, {"fields": ("isolation", "timeout_s", "memory_mb", "expected_s")}),
         (
             _("When it fails"),
             {"fields": ("severity", "max_retries", "retry_backoff_s", "retry_on", "on_lost")},

@@ -77,6 +77,7 @@ class JobRunAdmin(HistoryAdmin):
         (None, {"fields": ("cancel_at", "cancel_by")}),
         (_("When"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
         (None, {"fields": ("started_at", "finished_at", "duration_ms", "lag", "node", "attempt")}),
+        (None, {"fields": ("cpu_s", "peak_memory_mb", "queries")}),
         (_("What came of it"), {"fields": ("progress", "progress_text", "result_block")}),
         (_("Error"), {"fields": ("error_block", "traceback_block", "late_result")}),
         (_("Output"), {"fields": ("log_block",)}),

@@ -37,6 +37,11 @@ class LastRunShape(serializers.Serializer[Any]):
     state = word(RunState)
     finished_at = serializers.DateTimeField()
     duration_ms = serializers.FloatField(allow_null=True)
+    cpu_s = serializers.FloatField(allow_null=True)
+    peak_memory_mb = serializers.FloatField(
+        allow_null=True, help_text="Of a process; null for a thread."
+    )
+    queries = serializers.IntegerField(allow_null=True, help_text="Database statements.")
     error = Masked()
     succeeded_at = serializers.DateTimeField(allow_null=True)
     failed_at = serializers.DateTimeField(allow_null=True)

@@ -52,6 +52,10 @@ class NodeShape(serializers.Serializer[Any]):
     queues = serializers.CharField(source="node.queues")
     slots_total = serializers.IntegerField(source="node.slots_total")
     slots_busy = serializers.IntegerField(source="node.slots_busy")
+    threads_died = serializers.IntegerField(
+        source="node.threads_died",
+        help_text="Threads of this process that ended and were replaced.",
+    )
     running = serializers.IntegerField(help_text="Runs that are RUNNING there.")
     run_ids = serializers.ListField(
         child=serializers.IntegerField(), help_text=f"The oldest {RUNS_SHOWN} of them."

@@ -46,6 +46,11 @@ class RunShape(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
     lag_ms = serializers.FloatField(allow_null=True)
     duration_ms = serializers.FloatField(allow_null=True)
+    cpu_s = serializers.FloatField(allow_null=True)
+    peak_memory_mb = serializers.FloatField(
+        allow_null=True, help_text="Of a process; null for a thread."
+    )
+    queries = serializers.IntegerField(allow_null=True, help_text="Database statements.")
     node = serializers.IntegerField(allow_null=True)
     progress = serializers.FloatField(allow_null=True)
     progress_text = Masked()

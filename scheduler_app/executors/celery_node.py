@@ -13,14 +13,14 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 
-from scheduler_app import clock, conf
+from scheduler_app import clock, conf, forks
 from scheduler_app.assignments import Assignment
+from scheduler_app.capture import capturing
 from scheduler_app.errors import JobFileError
 from scheduler_app.executors.workbench import Workbench
 from scheduler_app.file_watch import FileWatch, read_only
 from scheduler_app.heart import Heart
 from scheduler_app.listener import job_listener
-from scheduler_app.running import capturing
 from scheduler_app.states import NodeKind
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class CeleryNode:
 
     def start(self) -> None:
         self._capture.enter_context(capturing())
+        self._capture.enter_context(forks.refused_to_bodies_in_threads())
         self._keeper.start()
 
     def turn(self) -> None:

@@ -90,6 +90,7 @@ class DoorbellExecutor(BaseExecutor):  # type: ignore[misc]
     """
 
     busy = 0
+    threads_died = 0
 
     def __init__(self, app: Any) -> None:
         super().__init__()

@@ -27,10 +27,9 @@ class LocalExecutor(BaseExecutor):  # type: ignore[misc]
         self._bench = Workbench(threads, heart, self._tell, queues=queues)
         self._bell = threading.Event()
         self._taker = threading.Thread(target=self._take_loop, name="vigil-taker", daemon=True)
-        self._pool = [
-            threading.Thread(target=self._work_loop, name=f"vigil-job-{number}", daemon=True)
-            for number in range(threads)
-        ]
+        self._pool = [self._new_thread(number) for number in range(threads)]
+        self.threads_died = 0
+        """Threads that ended by themselves and were replaced."""
 
     def start(self, scheduler: Any, alias: str) -> None:
         super().start(scheduler, alias)
@@ -44,6 +43,9 @@ class LocalExecutor(BaseExecutor):  # type: ignore[misc]
             logger.error("threads_unavailable", extra=extra)
         if not self._pool:
             raise RuntimeError("The machine gives this process no thread to run a job in.")
+
+    def _new_thread(self, number: int) -> threading.Thread:
+        return threading.Thread(target=self._work_loop, name=f"vigil-job-{number}", daemon=True)
 
     @staticmethod
     def _is_started(thread: threading.Thread) -> bool:
@@ -92,9 +94,21 @@ class LocalExecutor(BaseExecutor):  # type: ignore[misc]
         connection.close()
 
     def _look(self) -> None:
+        self._replace_dead_threads()
         self._bench.tidy()
         while self._bench.take():
             pass
+
+    def _replace_dead_threads(self) -> None:
+        """A body can end the thread of another one (PyThreadState_SetAsyncExc); its run becomes LOST."""
+        for place, thread in enumerate(self._pool):
+            if not thread.is_alive() and not self._bench.closing.is_set():
+                self.threads_died += 1
+                extra = {"job_thread": thread.name, "died": self.threads_died}
+                logger.error("job_thread_died", extra=extra)
+                new = self._new_thread(place)
+                if self._is_started(new):
+                    self._pool[place] = new
 
     def _work_loop(self) -> None:
         while (task := self._bench.work.get()) is not None:

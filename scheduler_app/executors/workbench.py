@@ -20,6 +20,7 @@ from scheduler_app.errors import NodeGoneError
 from scheduler_app.heart import Heart
 from scheduler_app.listener import RunEvent
 from scheduler_app.models import JobRun
+from scheduler_app.process_state import ProcessState
 from scheduler_app.result_writer import ResultWriter
 from scheduler_app.runner import execute, handle_of, stop_all
 from scheduler_app.running import RunHandle
@@ -35,7 +36,7 @@ BEGIN_S = 0.005
 """How long bodies are thought to take until some have been called."""
 WAIT_S = 0.5
 MOST = 500
-LOOK_BACK_EVERY_S = 10.0
+LOOK_BACK_PER_LEASE = 2 / 3
 REPORT_S = 1.0
 """What is left for reports when children have been ended."""
 
@@ -63,6 +64,9 @@ class Workbench:
         self._active_lock = threading.Lock()
         self._take_lock = threading.Lock()
         self._shown: dict[int, int] = {}
+        self._begun: set[int] = set()
+        self._abandoned: set[int] = set()
+        """Runs that no thread had begun at the last look back."""
         self._unclear_token = ""
         self._may_wait = False
         self._usual_s = BEGIN_S
@@ -71,6 +75,7 @@ class Workbench:
         self._looked_back_s = time.monotonic()
 
     def open(self) -> None:
+        self._process = ProcessState()
         self._writer.start()
 
     @property
@@ -118,9 +123,12 @@ class Workbench:
             return bool(tasks)
 
     def execute(self, task: Assignment) -> None:
-        """Call the body and hand over what came of it; never raises."""
+        """Call the body and hand over its result. Raises nothing but what other threads throw into this one."""
+        with self._active_lock:
+            if task.run_id not in self._active:  # it was given back
+                return
+            self._begun.add(task.run_id)
         try:
-            close_old_connections()
             self._execute(task)
         except Exception:  # who executes for this process may not end
             logger.exception("run_not_executed", extra=task.fields)
@@ -128,10 +136,11 @@ class Workbench:
             with self._active_lock:
                 self._active.pop(task.run_id, None)
                 self._shown.pop(task.run_id, None)
-            close_old_connections()
+                self._begun.discard(task.run_id)
 
     def tidy(self) -> None:
         """Give back what may not or need not be started here, and end what is nobody's. Raises DatabaseError."""
+        self._guard_process()
         with self._take_lock:
             self._return_waiting()
             self._give_back()
@@ -209,10 +218,23 @@ class Workbench:
         if not self._heart.is_fresh():
             self._unstarted.append(task)
             return
-        result = execute(task, self._active[task.run_id][1])
-        self._usual_s += (result.duration_ms / 1000 + LEAST_S - self._usual_s) / 16
+        begun_s = time.monotonic()
+        result = execute(task, self._active[task.run_id][1], self._process)
+        self._usual_s += (time.monotonic() - begun_s + LEAST_S - self._usual_s) / 16
         self._writer.put(result)
         self._tell(RunEvent(task, result))
+
+    def _guard_process(self) -> None:
+        """Restore what bodies in threads changed and this process itself depends on, such as its logging."""
+        changes = self._process.restore_urgent()
+        if not changes:
+            return
+        with self._active_lock:
+            active = [held for held in self._active.values() if not held[0].isolated]
+        for _task, handle in active:
+            handle.output.write("".join(f"{change}\n" for change in changes))
+        extra = {"changes": changes, "runs": [task.run_id for task, _handle in active]}
+        logger.warning("process_state_restored", extra=extra)
 
     def _give_back(self) -> None:
         """Return what this process held for so long without a heartbeat that it may not start it any more."""
@@ -232,13 +254,16 @@ class Workbench:
             self._give_back()
 
     def _look_back(self) -> None:
-        """End rows that stand as RUNNING here and are nobody's: their result could not be stored.
+        """Mark RUNNING rows of this node as LOST that no thread has: their result could not be stored.
 
-        Behind the lock of `take`, so that no row is between its commit and its hand-out.
+        Runs that died with the thread that fetched them are given back at the second look. The caller holds the lock
+        of `take`, so that no row is between its commit and its hand-out.
         """
-        if time.monotonic() - self._looked_back_s < LOOK_BACK_EVERY_S or self._unclear_token:
+        every_s = conf.get().LEASE_S * LOOK_BACK_PER_LEASE
+        if time.monotonic() - self._looked_back_s < every_s or self._unclear_token:
             return
         self._looked_back_s = time.monotonic()
+        self._give_back_abandoned()
         node = self._heart.node_id
         mine = set(JobRun.objects.running().filter(node=node).values_list("pk", flat=True))
         with self._active_lock:
@@ -249,6 +274,17 @@ class Workbench:
             }
         if forgotten := mine - held:
             ledger.end_lost(node, Reason.RESULT_LOST, forgotten)
+
+    def _give_back_abandoned(self) -> None:
+        """Runs in the queue of this process are returned after WAIT_S, so what waits for longer is in no thread."""
+        with self._active_lock:
+            waiting = {
+                pk: task for pk, (task, _handle) in self._active.items() if pk not in self._begun
+            }
+            for pk in self._abandoned & waiting.keys():
+                self._unstarted.append(waiting.pop(pk))
+                del self._active[pk]
+            self._abandoned = set(waiting)
 
     def _renew_node(self) -> None:
         self._unclear_token = ""

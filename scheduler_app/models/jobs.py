@@ -8,7 +8,16 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app.states import DstFold, DstGap, JobState, OnLost, OnMissed, Overlap, Severity
+from scheduler_app.states import (
+    DstFold,
+    DstGap,
+    Isolation,
+    JobState,
+    OnLost,
+    OnMissed,
+    Overlap,
+    Severity,
+)
 
 JOB_ID = RegexValidator(
     r"^[a-z0-9][a-z0-9_.-]{0,99}$",
@@ -55,6 +64,14 @@ class ScheduledJob(models.Model):
     kwargs = models.JSONField(_("named arguments"), default=dict, blank=True)
     params_schema = models.JSONField(_("JSON Schema of the arguments"), default=dict, blank=True)
     timeout_s = models.FloatField(_("time limit (s)"), null=True, blank=True)
+    isolation = models.CharField(
+        _("isolation"), max_length=16, choices=Isolation.choices, blank=True,
+        help_text=_("Where its code runs; empty: as the site says (SCHEDULER_ISOLATION)."),
+    )  # fmt: skip
+    memory_mb = models.PositiveIntegerField(
+        _("memory limit (MB)"), null=True, blank=True,
+        help_text=_("How much its process may allocate; more is a MemoryError there."),
+    )  # fmt: skip
     max_instances = models.PositiveIntegerField(_("runs at once"), default=1)
     overlap = models.CharField(
         _("overlap"), max_length=16, choices=Overlap.choices, default=Overlap.SKIP

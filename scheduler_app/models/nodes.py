@@ -33,6 +33,7 @@ class Node(models.Model):
     file_problem = models.TextField(_("problem of the job file"), blank=True)
     slots_total = models.PositiveIntegerField(_("threads"), default=0)
     slots_busy = models.PositiveIntegerField(_("threads at work"), default=0)
+    threads_died = models.PositiveIntegerField(_("threads that died"), default=0)
     clock_offset_ms = models.FloatField(_("clock offset (ms)"), default=0)
     queues = models.CharField(_("queues"), max_length=500, blank=True)
     draining = models.BooleanField(_("draining"), default=False)

@@ -23,9 +23,9 @@ from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
 
 DECLARED = (
-    "module", "callable", "owner", "category", "timezone", "args", "kwargs", "timeout_s", "overlap",
-    "max_instances", "on_missed", "max_catch_up", "grace_s", "max_retries", "on_lost", "severity",
-    "expected_s", "queue", "calendar", "blackouts", "jitter_s", "tags",
+    "module", "callable", "owner", "category", "timezone", "args", "kwargs", "isolation",
+    "timeout_s", "memory_mb", "overlap", "max_instances", "on_missed", "max_catch_up",
+    "grace_s", "max_retries", "on_lost", "severity", "expected_s", "queue", "calendar", "blackouts", "jitter_s", "tags",
 )  # fmt: skip
 ROWS = 10
 """The chart shows all of the recent runs, the table below it so many."""

@@ -58,7 +58,8 @@ def assignment(name, *, timeout_s=30.0, **fields):
     usual = {
         "run_id": 7, "token": "t", "job_id": "a", "job_name": "A", "owner": "olga", "category": "test",
         "slot": now, "attempt": 2, "module": module, "callable": name, "args": [], "kwargs": {},
-        "timeout_s": timeout_s, "overlap": "skip", "retry_on": [], "ready_at": now, "started_at": now,
+        "timeout_s": timeout_s, "isolation": "thread", "memory_mb": None,
+        "overlap": "skip", "retry_on": [], "ready_at": now, "started_at": now,
         "taken_s": time.monotonic(),
     }  # fmt: skip
     return Assignment(**{**usual, **fields})

@@ -15,11 +15,11 @@ from scheduler_app import (
     parameters,
     verify,
 )
+from scheduler_app.capture import capturing
 from scheduler_app.clock import db_now
 from scheduler_app.errors import CallableError, JobFileError, ParameterError
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.runner import handle_of, wrap_job_callable
-from scheduler_app.running import capturing
 from scheduler_app.states import RunState
 from tests.factories import SOURCE, declaration, start_run, sync, sync_allowed
 

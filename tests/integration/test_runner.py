@@ -7,9 +7,10 @@ import logging
 import pytest
 
 from scheduler_app import claims, ledger
+from scheduler_app.capture import capturing
 from scheduler_app.models import JobRun
 from scheduler_app.runner import handle_of, wrap_job_callable
-from scheduler_app.running import capturing, current_run
+from scheduler_app.running import current_run
 from scheduler_app.states import Reason, RunState
 from tests.factories import make_job, start_run, sync_allowed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scheduler_app.declarations import RULES, FieldError, JobDeclaration, clean
+from scheduler_app.declarations import RULES, FieldError, JobDeclaration, clean, isolation_faults
 from tests.environment import ROOT
 
 LOOP: list[Any] = []
@@ -52,6 +52,8 @@ FAULTS = [
     *(("kwargs", value, "has to be a dict") for value in ("ab", ["a"], None)),
     *(("kwargs", value, "no name of an argument") for value in ({"a b": 1}, {1: 2}, {"": 1})),
     ("kwargs", {"a": b"bytes"}, "cannot be stored"),
+    *(("isolation", value, "unknown") for value in ("processes", "Thread", None, 1)),
+    *(("memory_mb", value, "whole number") for value in (0, 15, 1.5, "64", True)),
     *(("timeout_s", value, "number of seconds") for value in (0, -1, "5", True, float("nan"))),
     *(("grace_s", value, "number of seconds") for value in (0, 0.5, "5", 1e12)),
     *(("expected_s", value, "number of seconds") for value in (-1, "5", False)),
@@ -111,6 +113,10 @@ def test_every_field_has_a_fault_in_the_table():
         ("kwargs", {"a": {"b": [True, 1.5]}}, {"a": {"b": [True, 1.5]}}),
         ("timeout_s", None, None),
         ("timeout_s", 5, 5.0),
+        ("isolation", "", ""),
+        ("isolation", "thread", "thread"),
+        ("memory_mb", None, None),
+        ("memory_mb", 256, 256),
         ("tags", ["b", "a", "b"], ["a", "b"]),
         ("overlap", "parallel", "parallel"),
     ],
@@ -135,3 +141,18 @@ def test_contract_has_a_row_for_every_field():
     lines = (ROOT / "docs" / "jobs.md").read_text().splitlines()
     rows = " ".join(line.split(" | ")[0] for line in lines if line.startswith("| `"))
     assert [name for name in JobDeclaration.FIELDS if f"`{name}`" not in rows] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "faults"),
+    [
+        ({"isolation": "thread"}, []),
+        ({"isolation": "process", "timeout_s": 5.0}, []),
+        ({"isolation": "", "timeout_s": 5.0, "memory_mb": 64, "overlap": "replace"}, []),
+        ({"isolation": "thread", "timeout_s": 5.0}, ["timeout_s needs a process of its own"]),
+        ({"isolation": "thread", "memory_mb": 64}, ["memory_mb needs a process of its own"]),
+        ({"isolation": "thread", "overlap": "replace"}, ["overlap needs a process of its own"]),
+    ],
+)
+def test_what_can_only_be_done_to_a_process_is_refused_for_a_thread(fields, faults):
+    assert [str(fault) for _name, fault in isolation_faults(fields)] == faults

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler_app.following import LEFT_OUT, Follower
-from scheduler_app.running import OutputBuffer
+from scheduler_app.output import OutputBuffer
 
 
 @given(st.lists(st.text(max_size=30)))

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from scheduler_app.running import OutputBuffer, RunCancelled, RunHandle
+from scheduler_app.output import OutputBuffer
+from scheduler_app.running import RunCancelled, RunHandle
 from scheduler_app.states import Reason
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from notifications_app.worker import Worker
+from scheduler_app import forks
 from scheduler_app.commands import VigilCommand
 
 
@@ -28,6 +28,5 @@ class Command(VigilCommand):
 
     def work(self, **options: Any) -> None:
         worker = Worker(max(options["concurrency"], 1))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+        forks.on_stop(worker.stop)
         worker.run(once=options["once"], drain=options["drain"])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -8,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from scheduler_app import conf, explain, jobfile
+from scheduler_app import conf, explain, forks, jobfile
 from scheduler_app.commands import CONFIGURATION, VigilCommand, add_format
 from scheduler_app.engine import Engine
 from scheduler_app.errors import CeleryAppError, JobFileError, SchedulerRunningError
@@ -49,8 +48,7 @@ class Command(VigilCommand):
             text = "--queues is for schedulers that run jobs themselves; give it to the workers: -Q a,b"
             raise CommandError(text, returncode=CONFIGURATION)
         engine = Engine(threads=options["threads"], queues=queues)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: engine.stop(drain=options["drain"]))
+        forks.on_stop(lambda: engine.stop(drain=options["drain"]))
         engine.run(once=options["once"])
 
     def _explain(self, how: str) -> None:
