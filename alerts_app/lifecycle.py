@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -13,9 +14,12 @@ from alerts_app.errors import AlertStateError, UnknownAlertError
 from alerts_app.intake import tell
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import MOVES, AlertState, OccurrenceKind
+from scheduler_app import bulk
 from scheduler_app.clock import db_now
 
 logger = logging.getLogger(__name__)
+
+RESOLVED = ("state", "open_key", "resolved_at", "resolved_by")
 
 
 def acknowledge(alert_id: int, *, by: str) -> AlertRecord:
@@ -32,42 +36,71 @@ def resolve(alert_id: int, *, by: str) -> AlertRecord:
     """It is over, somebody says. Raises UnknownAlertError, AlertStateError."""
     with transaction.atomic():
         alert = _lock(alert_id)
-        _resolve(alert, by=by, now=db_now())
+        _resolve([(alert, Recovery(fingerprint=alert.fingerprint, happened_at=db_now()))], by=by)
     return alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What an alert was about is over; `source_key` names the happening, so that it counts once."""
+
+    fingerprint: str
+    happened_at: datetime
+    source_key: str = ""
+    text: str = ""
 
 
 def recover(
     fingerprints: Iterable[str], *, happened_at: datetime, source_key: str, text: str = ""
 ) -> int:
     """It is over by itself: resolve what is open under `fingerprints`; returns how many were."""
+    return recover_all(
+        [
+            Recovery(fingerprint=one, happened_at=happened_at, source_key=source_key, text=text)
+            for one in fingerprints
+        ]
+    )
+
+
+def recover_all(recoveries: Sequence[Recovery]) -> int:
+    """Resolve the open alerts of `recoveries`, in three statements; returns how many alerts were open.
+
+    An alert that has happened again since stays open.
+    """
+    if not recoveries:
+        return 0
+    known = {one.fingerprint: one for one in recoveries}
     with transaction.atomic():
-        open_alerts = AlertRecord.objects.filter(open_key__in=list(fingerprints)).order_by("pk")
+        open_alerts = AlertRecord.objects.filter(open_key__among=list(known)).order_by("pk")
         alerts = list(open_alerts.select_for_update())
-        for alert in alerts:
-            if alert.last_seen_at <= happened_at:
-                _resolve(alert, by="", now=happened_at, source_key=source_key, text=text)
+        over = [(alert, known[alert.fingerprint]) for alert in alerts]
+        _resolve([(alert, end) for alert, end in over if alert.last_seen_at <= end.happened_at])
     return len(alerts)
 
 
-def _resolve(
-    alert: AlertRecord, *, by: str, now: datetime, source_key: str | None = None, text: str = ""
-) -> None:
-    _move(alert, AlertState.RESOLVED)
-    told = alert.notified_at is not None
-    alert.open_key, alert.resolved_at, alert.resolved_by = None, now, by
-    alert.save(update_fields=["state", "open_key", "resolved_at", "resolved_by"])
-    occurrence = AlertOccurrence.objects.create(
-        alert=alert,
-        kind=OccurrenceKind.RESOLVE,
-        source_key=f"{source_key}:{alert.pk}" if source_key else None,
-        happened_at=now,
-        body=text,
-        notifies=told,
-        fan_out_due=told,
-    )
-    logger.info("alert_resolved", extra={"alert": alert.pk, "by": by or "recovery"})
-    if told:
-        tell([occurrence.pk])
+def _resolve(ended: Sequence[tuple[AlertRecord, Recovery]], *, by: str = "") -> None:
+    occurrences = []
+    for alert, end in ended:
+        _move(alert, AlertState.RESOLVED)
+        told = alert.notified_at is not None
+        alert.open_key, alert.resolved_at, alert.resolved_by = None, end.happened_at, by
+        occurrences.append(
+            AlertOccurrence(
+                alert=alert,
+                kind=OccurrenceKind.RESOLVE,
+                source_key=f"{end.source_key}:{alert.pk}" if end.source_key else None,
+                happened_at=end.happened_at,
+                body=end.text,
+                notifies=told,
+                fan_out_due=told,
+            )
+        )
+    rows = [{name: getattr(alert, name) for name in ("id", *RESOLVED)} for alert, _end in ended]
+    bulk.update_each(AlertRecord, rows, match=("id",), values=RESOLVED)
+    AlertOccurrence.objects.bulk_create(occurrences)
+    for alert, _end in ended:
+        logger.info("alert_resolved", extra={"alert": alert.pk, "by": by or "recovery"})
+    tell(one.pk for one in occurrences if one.notifies)
 
 
 def _lock(alert_id: int) -> AlertRecord:

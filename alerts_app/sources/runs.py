@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from alerts_app import conf, lifecycle
 from alerts_app.intake import NewAlert, raise_alerts
+from alerts_app.lifecycle import Recovery
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
+from scheduler_app import bulk
 from scheduler_app.assignments import EndedRun
 from scheduler_app.models import ScheduledJob
 from scheduler_app.signals import runs_finished
@@ -26,19 +28,30 @@ def receive(*, runs: Sequence[EndedRun]) -> None:
     names = {fingerprint_of(run.job_id) for run in runs}
     opened = AlertRecord.objects.filter(open_key__among=names)
     open_names = set(opened.values_list("open_key", flat=True))
-    jobs = ScheduledJob.objects.in_bulk({run.job_id for run in runs if is_alerting(run)})
-    new: list[NewAlert] = []
+    jobs = bulk.by_pk(ScheduledJob, {run.job_id for run in runs if is_alerting(run)})
+    new: dict[str, list[NewAlert]] = {}
+    over: dict[str, Recovery] = {}
     for run in sorted(runs, key=lambda run: run.job_id):
         name = fingerprint_of(run.job_id)
         if is_alerting(run):
-            new.append(alert_of(run, jobs.get(run.job_id)))
+            if name in over:
+                _store(new, over)
+            new.setdefault(name, []).append(alert_of(run, jobs.get(run.job_id)))
             open_names.add(name)
         elif run.state == RunState.SUCCESS and run.finished_at and name in open_names:
-            raise_alerts(new)  # what was before
-            new = []
+            if name in new:
+                _store(new, over)
             key = f"run:{run.pk}:resolve"
-            lifecycle.recover([name], happened_at=run.finished_at, source_key=key)
-    raise_alerts(new)
+            over[name] = Recovery(fingerprint=name, happened_at=run.finished_at, source_key=key)
+    _store(new, over)
+
+
+def _store(new: dict[str, list[NewAlert]], over: dict[str, Recovery]) -> None:
+    """Raise and resolve what was collected: a fingerprint is in one of the two."""
+    raise_alerts([alert for alerts in new.values() for alert in alerts])
+    lifecycle.recover_all(list(over.values()))
+    new.clear()
+    over.clear()
 
 
 def is_alerting(run: EndedRun) -> bool:
