@@ -13,7 +13,7 @@ from alerts_app import conf
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.signals import occurrences_ready
 from alerts_app.states import AlertState, OccurrenceKind, Source
-from scheduler_app import bulk
+from scheduler_app import after_commit, bulk
 from scheduler_app.clock import db_now
 from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, storable
@@ -81,7 +81,7 @@ def tell(occurrence_ids: Iterable[int]) -> None:
     """After the commit, let the apps above know that there are people to be told."""
     ids = list(occurrence_ids)
     if ids:
-        transaction.on_commit(lambda: _send(ids), robust=True)
+        transaction.on_commit(lambda: after_commit.do(lambda: _send(ids)), robust=True)
 
 
 def _send(ids: list[int]) -> None:

@@ -38,6 +38,7 @@ class Site:
         self.env = {
             "DATABASE_URL": called(database_url, BACKENDS),
             "JOB_FILE": "benchmarks.engine.job_file",
+            "SCHEDULER_ISOLATION": "thread",
             "SCHEDULER_ALLOWED_MODULES": "benchmarks.engine.no_ops",
             "LOG_DIR": str(folder / "log"),
             "VAR_DIR": str(folder),

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -249,42 +249,55 @@ def _announce(limit: int) -> int:
     return len(taken)
 
 
+class _RetryRules(NamedTuple):
+    """What a job says of retries."""
+
+    id: str
+    max_retries: int
+    on_lost: str
+    retry_backoff_s: float
+    queue: str
+
+    def allow(self, run: JobRun) -> bool:
+        """Whether `run` (FAILED, TIMEOUT or LOST) is to be tried again."""
+        most = self.max_retries
+        if run.state == RunState.LOST:
+            most = max(most, 1) if self.on_lost == OnLost.RETRY else 0
+        return run.next_try is None and run.attempt <= most
+
+
 def _try_again(ended: list[EndedRun], failed: Collection[int], now: datetime) -> list[EndedRun]:
     """Queue another attempt for each of the `failed` whose job has retries left, in four statements.
 
-    1. Read the failed rows and their jobs.
+    1. Read what the jobs say of retries, and the failed rows of those that want any.
     2. Insert the retries.
     3. Point each failed row to its retry.
     """
-    if not failed:
+    of_failed = {run.job_id for run in ended if run.pk in failed}
+    jobs = ScheduledJob.objects.filter(pk__among=of_failed).exclude(
+        max_retries=0, on_lost=OnLost.ALERT
+    )
+    rules = {row[0]: _RetryRules(*row) for row in jobs.values_list(*_RetryRules._fields)}
+    if not rules:
         return ended
-    rows = JobRun.objects.filter(pk__among=failed).light().in_bulk()
-    params = dict(JobRun.objects.filter(pk__among=failed).values_list("pk", "params"))
-    jobs = bulk.by_pk(ScheduledJob, {run.job_id for run in rows.values()})
+    rows = JobRun.objects.filter(pk__among=failed, job_id__among=list(rules))
+    runs = {run.pk: run for run in rows.defer("log", "result", "error", "traceback", "late_result")}
     retries = {
-        run.pk: _retry_of(run, jobs[run.job_id], params[run.pk], now)
-        for run in rows.values()
-        if run.next_try is None and _has_retries_left(run, jobs.get(run.job_id))
+        pk: _retry_of(run, rules[run.job_id], now)
+        for pk, run in runs.items()
+        if rules[run.job_id].allow(run)
     }
     JobRun.objects.bulk_create(retries.values())
-    bulk.update_each(
-        JobRun,
-        [{"id": pk, "next_try": retry.pk} for pk, retry in retries.items()],
-        match=("id",),
-        values=("next_try",),
-    )
-    next_tries = {pk: run.next_try for pk, run in rows.items()}
-    next_tries |= {pk: retry.pk for pk, retry in retries.items()}
-    return [replace(run, next_try=next_tries.get(run.pk)) for run in ended]
+    pointers = [{"id": pk, "next_try": retry.pk} for pk, retry in retries.items()]
+    bulk.update_each(JobRun, pointers, match=("id",), values=("next_try",))
+    known = {pk: run.next_try for pk, run in runs.items()}
+    known |= {pk: retry.pk for pk, retry in retries.items()}
+    return [replace(run, next_try=known.get(run.pk)) for run in ended]
 
 
-def _has_retries_left(run: JobRun, job: ScheduledJob | None) -> bool:
-    return job is not None and run.attempt <= _retries_of(job, run.state)
-
-
-def _retry_of(run: JobRun, job: ScheduledJob, params: Any, now: datetime) -> JobRun:
+def _retry_of(run: JobRun, rules: _RetryRules, now: datetime) -> JobRun:
     jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
-    delay_s = backoff.delay_s(run.attempt, job.retry_backoff_s, jitter)
+    delay_s = backoff.delay_s(run.attempt, rules.retry_backoff_s, jitter)
     return JobRun(
         job_id=run.job_id,
         epoch=run.epoch,
@@ -293,19 +306,12 @@ def _retry_of(run: JobRun, job: ScheduledJob, params: Any, now: datetime) -> Job
         attempt=run.attempt + 1,
         first_run=run.first_run or run.pk,
         state=RunState.QUEUED,
-        queue=job.queue,
-        params=params,
+        queue=rules.queue,
+        params=run.params,
         requested_by=run.requested_by,
         ready_at=now + timedelta(seconds=delay_s),
         queued_at=now,
     )
-
-
-def _retries_of(job: ScheduledJob, state: str) -> int:
-    """How often a run that ended in `state` may be tried again."""
-    if state != RunState.LOST:
-        return job.max_retries
-    return max(job.max_retries, 1) if job.on_lost == OnLost.RETRY else 0
 
 
 def _book(runs: Sequence[EndedRun]) -> None:

@@ -17,6 +17,7 @@ from django.db import (
 )
 
 from scheduler_app import ledger
+from scheduler_app.after_commit import Follower
 from scheduler_app.assignments import RunResult
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class ResultWriter(threading.Thread):
         self.pending: set[int] = set()
         """The runs whose results are not written yet."""
         self._stop_asked = threading.Event()
+        self._follower = Follower("vigil-after-results", lambda: bool(self.pending))
 
     def put(self, result: RunResult) -> None:
         self.pending.add(result.run_id)
@@ -44,10 +46,14 @@ class ResultWriter(threading.Thread):
         """Write what is there and end; False when that took longer than `timeout_s`."""
         self._stop_asked.set()
         self._queue.put(None)
+        until_s = time.monotonic() + timeout_s
         self.join(timeout_s)
+        self._follower.stop(max(until_s - time.monotonic(), 0))  # a sweep does what is left
         return not self.is_alive()
 
     def run(self) -> None:
+        self._follower.start()
+        self._follower.serve_this_thread()
         while not (self._stop_asked.is_set() and self._queue.empty()):
             batch = self._batch()
             self._write(batch)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
 
 from alerts_app import conf, lifecycle
 from alerts_app.intake import NewAlert, raise_alerts
 from alerts_app.lifecycle import Recovery
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
-from scheduler_app import bulk
 from scheduler_app.assignments import EndedRun
 from scheduler_app.models import ScheduledJob
 from scheduler_app.signals import runs_finished
@@ -28,7 +28,7 @@ def receive(*, runs: Sequence[EndedRun]) -> None:
     names = {fingerprint_of(run.job_id) for run in runs}
     opened = AlertRecord.objects.filter(open_key__among=names)
     open_names = set(opened.values_list("open_key", flat=True))
-    jobs = bulk.by_pk(ScheduledJob, {run.job_id for run in runs if is_alerting(run)})
+    jobs = _jobs({run.job_id for run in runs if is_alerting(run)})
     new: dict[str, list[NewAlert]] = {}
     over: dict[str, Recovery] = {}
     for run in sorted(runs, key=lambda run: run.job_id):
@@ -54,6 +54,32 @@ def _store(new: dict[str, list[NewAlert]], over: dict[str, Recovery]) -> None:
     over.clear()
 
 
+class Job(Protocol):
+    """What an alert takes from its job."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+
+
+class _Job(NamedTuple):
+    id: str
+    name: str
+    severity: str
+    category: str
+    owner: str
+
+
+def _jobs(job_ids: Collection[str]) -> dict[str, _Job]:
+    rows = ScheduledJob.objects.filter(pk__among=job_ids).values_list(*_Job._fields)
+    return {job.id: job for job in map(_Job._make, rows)}
+
+
 def is_alerting(run: EndedRun) -> bool:
     """Neither slots left out because a newer one was caught up nor a try that is followed by another call anybody."""
     is_told = run.reason != Reason.CATCH_UP and run.next_try is None
@@ -64,7 +90,7 @@ def fingerprint_of(job_id: str) -> str:
     return f"job:{job_id}"
 
 
-def alert_of(run: EndedRun, job: ScheduledJob | None) -> NewAlert:
+def alert_of(run: EndedRun, job: Job | None) -> NewAlert:
     """What the owner of `job` is told about `run`."""
     name = job.name if job else run.job_id
     return NewAlert(

@@ -10,6 +10,10 @@ def note() -> float:
     return time.time()
 
 
+def fail() -> None:
+    raise ValueError("it failed")
+
+
 def speak() -> float:
     """The same, and one line that is to be found in the run's output."""
     began = time.time()

@@ -126,20 +126,22 @@ def shift(by: timedelta) -> None:
     ScheduleEpoch.objects.update(opened_at=F("opened_at") + by)
 
 
-def make_jobs(plans: Iterable[Plan], prefix: str = "bench", *, queue: str = "default") -> None:
-    """The rows of the mirror for `plans`: jobs, gates, epochs and cursors."""
+def make_jobs(
+    plans: Iterable[Plan], prefix: str = "bench", *, queue: str = "default", body: str = ""
+) -> None:
+    """The rows of the mirror for `plans`: jobs, gates, epochs and cursors. `body`: the function that all call."""
     numbered = enumerate(plans)
     while part := list(islice(numbered, ROWS_AT_ONCE)):
-        jobs = [_job(f"{prefix}-{number:06}", number, plan, queue) for number, plan in part]
+        jobs = [_job(f"{prefix}-{number:06}", number, plan, queue, body) for number, plan in part]
         _insert(jobs, [plan for _, plan in part])
 
 
-def _job(job_id: str, number: int, plan: Plan, queue: str) -> ScheduledJob:
+def _job(job_id: str, number: int, plan: Plan, queue: str, body: str) -> ScheduledJob:
     declared = JobDeclaration(
         id=job_id,
         name=f"Benchmark {number}",
         module="benchmarks.engine.no_ops",
-        callable="speak" if number % SPEAKS_EACH == 0 else "note",
+        callable=body or ("speak" if number % SPEAKS_EACH == 0 else "note"),
         cron=plan.cron,
         owner=OWNER,
         category="benchmark",
