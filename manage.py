@@ -25,9 +25,10 @@ def main() -> None:
         )
         sys.exit(f"{sys.executable} has no Django: {hint}")
     try:
-        settings.INSTALLED_APPS  # noqa: B018 - reads the settings, whose faults are told in one line
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings, whose faults are shown without a traceback
     except (ImproperlyConfigured, ValueError) as error:
-        sys.exit(f"The settings: {error}")
+        sys.stderr.write(f"The settings cannot be used:\n{error}\n")
+        sys.exit(2)
     execute_from_command_line(sys.argv)
 
 

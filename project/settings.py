@@ -1,6 +1,6 @@
 """Settings of the Vigil site, filled from the process environment or `.env` (python-decouple).
 
-Every value has a default that works on one machine; `README.md` has the table.
+project/configuration/ has the table of all variables, with their types and defaults, and judges them.
 """
 
 from __future__ import annotations
@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from decouple import Csv, config
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(config("VAR_DIR", default=str(BASE_DIR / "var")))
+from project.configuration.reading import environment
+from project.configuration.variables import CHANNELS
 
-DEBUG = config("DEBUG", default=False, cast=bool)
-SECRET_KEY = config("SECRET_KEY", default="")
-if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set: run scripts/run once, it writes .env.")
-ALLOWED_HOSTS = config("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]", cast=Csv())
-SITE_URL = config("SITE_URL", default="http://localhost:8000").rstrip("/")
-CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL.startswith("https://") else []
+env = environment()
+env.insist()
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / env["VAR_DIR"]
+
+DEBUG = env["DEBUG"]
+SECRET_KEY = env["SECRET_KEY"]
+ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
+SITE_URL = env["SITE_URL"]
+SITE_ORIGIN = "/".join(SITE_URL.split("/")[:3])
+CSRF_TRUSTED_ORIGINS = [SITE_ORIGIN] if SITE_URL.startswith("https://") else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CSRF_TRUSTED_ORIGINS)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -86,6 +89,8 @@ def database_settings(url: str) -> dict[str, Any]:
     database: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60))
     database["CONN_HEALTH_CHECKS"] = True
     if database["ENGINE"].endswith("sqlite3"):
+        if database["NAME"] != ":memory:":
+            database["NAME"] = str(BASE_DIR / database["NAME"])
         database["OPTIONS"] = {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
@@ -95,17 +100,20 @@ def database_settings(url: str) -> dict[str, Any]:
     elif database["ENGINE"].endswith("postgresql"):
         options = database.setdefault("OPTIONS", {})
         options.setdefault("connect_timeout", 5)
-        if config("DATABASE_PREPARE", default=True, cast=bool):
+        if env["DATABASE_PREPARE"]:
             # what is asked again and again is planned once for each connection
             options |= {"server_side_binding": True, "prepare_threshold": 5}
     return database
 
 
-VAR_DIR.mkdir(parents=True, exist_ok=True)
-DATABASE_URL = config("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}")
+try:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"VAR_DIR: {VAR_DIR} cannot be made: {error.strerror}.") from error
+DATABASE_URL = env["DATABASE_URL"] or f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}"
 DATABASES = {"default": database_settings(DATABASE_URL)}
 
-REDIS_URL = config("REDIS_URL", default="")
+REDIS_URL = env["REDIS_URL"]
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
@@ -116,7 +124,10 @@ if REDIS_URL:
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 5},
     }
 
-CELERY_BROKER_URL = config("CELERY_BROKER_URL", default="") or REDIS_URL
+CELERY_BROKER_URL = env["CELERY_BROKER_URL"] or REDIS_URL
+if "CELERY_BROKER_URL" in env.faulty or ("REDIS_URL" in env.faulty and not CELERY_BROKER_URL):
+    # one that is away, so that runs wait for it and everything else goes on
+    CELERY_BROKER_URL = "redis://broker.invalid:6379/0"
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -131,10 +142,10 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
 
-LANGUAGE_CODE = config("LANGUAGE_CODE", default="en")
+LANGUAGE_CODE = env["LANGUAGE_CODE"]
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = config("TIME_ZONE", default="UTC")
+TIME_ZONE = env["TIME_ZONE"]
 USE_I18N = True
 USE_TZ = True
 
@@ -164,72 +175,34 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-METRICS_TOKEN = config("METRICS_TOKEN", default="")
-PROBE_URL = config("PROBE_URL", default="")
-FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
+METRICS_TOKEN = env["METRICS_TOKEN"]
+PROBE_URL = env["PROBE_URL"]
+FAILURE_THRESHOLD = env["FAILURE_THRESHOLD"]
 
 VIGIL_SCHEDULER = {
-    "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
-    "EXECUTOR": config("SCHEDULER_EXECUTOR", default="local"),
-    "ISOLATION": config("SCHEDULER_ISOLATION", default="process"),
+    "JOB_FILE": env["JOB_FILE"],
+    "EXECUTOR": env["SCHEDULER_EXECUTOR"],
+    "ISOLATION": env["SCHEDULER_ISOLATION"],
     "CELERY_APP": "project.celery.app",
-    "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
+    "ALLOWED_MODULES": env["SCHEDULER_ALLOWED_MODULES"],
     "SITE_URL": SITE_URL,
-    "PUSH_URL": config("METRICS_PUSH_URL", default=""),
-    "HEARTBEAT_URL": config("HEARTBEAT_URL", default=""),
+    "PUSH_URL": env["METRICS_PUSH_URL"],
+    "HEARTBEAT_URL": env["HEARTBEAT_URL"],
 }
 VIGIL_ALERTS = {
     "SITE_URL": SITE_URL,
     "RISK_REGISTER": str(BASE_DIR / "docs" / "RISK_REGISTER.md"),
 }
 VIGIL_NOTIFICATIONS = {
-    "DEFAULT_RECIPIENTS": config("DEFAULT_RECIPIENTS", default="admin", cast=Csv()),
-    "QUEUE": config("NOTIFICATION_QUEUE", default="auto"),
+    "DEFAULT_RECIPIENTS": env["DEFAULT_RECIPIENTS"],
+    "QUEUE": env["NOTIFICATION_QUEUE"],
     "SITE_URL": SITE_URL,
-    "EMAIL": {
-        "ENABLED": config("EMAIL_ENABLED", default=False, cast=bool),
-        "SMTP_SERVER": config("EMAIL_SMTP_SERVER", default=""),
-        "SMTP_PORT": config("EMAIL_SMTP_PORT", default=587, cast=int),
-        "USERNAME": config("EMAIL_USERNAME", default=""),
-        "PASSWORD": config("EMAIL_PASSWORD", default=""),
-        "FROM": config("EMAIL_FROM", default=""),
-        "USE_TLS": config("EMAIL_USE_TLS", default="auto"),
-        "CA_FILE": config("EMAIL_CA_FILE", default=""),
-        "CONNECTIONS": config("EMAIL_CONNECTIONS", default=4, cast=int),
-    },
-    "WECHAT": {
-        "ENABLED": config("WECHAT_ENABLED", default=False, cast=bool),
-        "WEBHOOK_URL": config("WECHAT_WEBHOOK_URL", default=""),
-        "FORMAT": config("WECHAT_FORMAT", default="text"),
-    },
-    "WECHAT_APP": {
-        "ENABLED": config("WECHAT_APP_ENABLED", default=False, cast=bool),
-        "CORP_ID": config("WECHAT_APP_CORP_ID", default=""),
-        "AGENT_ID": config("WECHAT_APP_AGENT_ID", default=""),
-        "SECRET": config("WECHAT_APP_SECRET", default=""),
-    },
-    "SMS": {
-        "ENABLED": config("SMS_ENABLED", default=False, cast=bool),
-        "ACCESS_KEY_ID": config("SMS_ACCESS_KEY_ID", default=""),
-        "ACCESS_KEY_SECRET": config("SMS_ACCESS_KEY_SECRET", default=""),
-        "SIGN_NAME": config("SMS_SIGN_NAME", default=""),
-        "TEMPLATE_CODE": config("SMS_TEMPLATE_CODE", default=""),
-        "ENDPOINT": config("SMS_ENDPOINT", default="https://dysmsapi.aliyuncs.com"),
-    },
-    "WEBHOOK": {
-        "ENABLED": config("WEBHOOK_ENABLED", default=False, cast=bool),
-        "URL": config("WEBHOOK_URL", default=""),
-        "SECRET": config("WEBHOOK_SECRET", default=""),
-    },
-    "APPRISE": {
-        "ENABLED": config("APPRISE_ENABLED", default=False, cast=bool),
-        "URL": config("APPRISE_URL", default=""),
-    },
-    "PRIVATE_NETWORKS": config("PRIVATE_NETWORKS", default="", cast=Csv()),
+    **{channel: env.channel(channel) for channel in CHANNELS},
+    "PRIVATE_NETWORKS": env["PRIVATE_NETWORKS"],
 }
 
-LOG_DIR = Path(config("LOG_DIR", default=str(VAR_DIR / "log")))
-LOG_FORMAT = config("LOG_FORMAT", default="json")
-LOG_LEVEL = config("LOG_LEVEL", default="INFO")
+LOG_DIR = BASE_DIR / (env["LOG_DIR"] or VAR_DIR / "log")
+LOG_FORMAT = env["LOG_FORMAT"]
+LOG_LEVEL = env["LOG_LEVEL"]
 LOGGING_CONFIG = "project.log.configure"
 LOGGING = {"DIR": str(LOG_DIR), "FORMAT": LOG_FORMAT, "LEVEL": LOG_LEVEL}

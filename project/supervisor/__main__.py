@@ -9,8 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from decouple import config
-
+from project.configuration.reading import environment
 from project.supervisor import address
 from project.supervisor.errors import StartError
 from project.supervisor.preparation import prepare
@@ -28,11 +27,12 @@ def main(arguments: list[str]) -> int:
         listener = address.listen(options.host, options.port)
         user = prepare(HOME, options.port, say)
     except StartError as error:
-        say(str(error))
+        for line in str(error).splitlines():
+            say(line)
         return error.exit_code
     os.environ["VIGIL_LOG_STDOUT"] = "1"
     os.environ["SITE_URL"] = address.of_this_start(
-        config("SITE_URL", default="http://localhost:8000"), options.host, options.port
+        environment()["SITE_URL"], options.host, options.port
     )
 
     def welcome() -> None:

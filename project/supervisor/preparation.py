@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sys
 from pathlib import Path
 
 from project import first_run, translations
+from project.configuration import reading
+from project.configuration.env_file import EnvFileError
+from project.configuration.kinds import NotAllowedError
+from project.configuration.variables import VARIABLES
 from project.supervisor.errors import DatabaseUnreachableError, StartError
 from project.supervisor.service import Say
 
@@ -15,22 +21,22 @@ def prepare(home: Path, port: int, say: Say) -> str:
 
     Raises StartError, DatabaseUnreachableError.
     """
-    env = home / ".env"
+    env = reading.path_of_env_file(home)
     added = _complete_env(env, port)
     if "SECRET_KEY" in added:
         say("Wrote .env with new secrets.")
     elif added:
         say(f"Added to .env: {', '.join(added)}.")
     _compile_translations(home)
-    _load_settings(env)
+    _load_settings(say)
     _bring_up_database(say)
-    return _first_user(env, password_is_new="ADMIN_PASSWORD" in added)
+    return _first_user(env, say, password_is_new="ADMIN_PASSWORD" in added)
 
 
 def _complete_env(env: Path, port: int) -> list[str]:
     try:
         return first_run.complete_env(env, port)
-    except first_run.EnvFileError as error:
+    except EnvFileError as error:
         raise StartError(str(error)) from error
 
 
@@ -41,16 +47,17 @@ def _compile_translations(home: Path) -> None:
         raise StartError(f"The translations cannot be compiled: {error}") from error
 
 
-def _load_settings(env: Path) -> None:
+def _load_settings(say: Say) -> None:
+    """Faults in the settings are told; those that forbid a start are raised, with all others."""
     import django
     from django.core.exceptions import ImproperlyConfigured
 
     try:
         django.setup()
     except (ValueError, OSError, ImproperlyConfigured) as error:
-        problem = str(error).partition("\n")[0]
-        place = first_run.line_of_value(env, problem)
-        raise StartError(f"{place}: {problem}" if place else f"The settings: {problem}") from error
+        raise StartError(str(error)) from error
+    for fault in reading.environment().faults:
+        say(str(fault))
 
 
 def _bring_up_database(say: Say) -> None:
@@ -81,11 +88,13 @@ def _sync_jobs(say: Say) -> None:
         say(f"The job file was not taken over. {error}")
 
 
-def _first_user(env: Path, *, password_is_new: bool) -> str:
-    from decouple import config
+def _first_user(env: Path, say: Say, *, password_is_new: bool) -> str:
     from django.db import connections
 
-    made = first_run.make_admin(config("ADMIN_PASSWORD"))
+    made = first_run.make_admin(reading.environment()["ADMIN_PASSWORD"])
+    email = reading.environment()["ADMIN_EMAIL"] or (_ask_for_address() if made else "")
+    if first_run.give_address(email):
+        say(f"The user {first_run.ADMIN} has the address {email} now.")
     exists = first_run.has_admin()
     connections.close_all()
     if not exists:
@@ -93,3 +102,19 @@ def _first_user(env: Path, *, password_is_new: bool) -> str:
     if password_is_new and not made:
         return f"user {first_run.ADMIN}, with the password it has had; ADMIN_PASSWORD is not it"
     return f"user {first_run.ADMIN}, password in {env} (ADMIN_PASSWORD)"
+
+
+def _ask_for_address() -> str:
+    """The address that a person at the terminal enters; "" without one or without a terminal."""
+    if not sys.stdin or not sys.stdin.isatty():
+        return ""
+    question = "vigil: Your e-mail address, for alerts (Enter: none): "
+    with contextlib.suppress(EOFError):
+        while answer := input(question).strip():
+            try:
+                return str(VARIABLES["ADMIN_EMAIL"].kind.parse(answer))
+            except NotAllowedError:
+                question = (
+                    "vigil: That is not an e-mail address. Your e-mail address (Enter: none): "
+                )
+    return ""

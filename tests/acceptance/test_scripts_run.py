@@ -164,24 +164,52 @@ def test_taken_port_is_one_line(start, site):
     assert other.run.err == ""
 
 
+@pytest.fixture
+def add_to_env(start, first):
+    """Add lines to `.env`, and return the number of the first; they are gone after the test."""
+    env = start.checkout / ".env"
+    before = env.read_text()
+
+    def add(*lines: str) -> int:
+        env.write_text(before + "".join(f"{line}\n" for line in lines))
+        return len(before.splitlines()) + 1
+
+    yield add
+    env.write_text(before)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("EMAIL_ENABLED true", r"\.env line {number}: expected NAME=value"),
-        ("EMAIL_SMTP_PORT=58x", r"\.env line {number} \(EMAIL_SMTP_PORT\): .*58x"),
+        ("DATABASE_URL=mongo://h/db", r"\.env line {number} \(DATABASE_URL\): .*mongo"),
     ],
 )
-def test_broken_env_is_one_line_that_names_its_own(start, first, line, words):
-    env = start.checkout / ".env"
-    before = env.read_text()
-    env.write_text(f"{before}{line}\n")
+def test_broken_env_is_one_line_that_names_its_own(start, add_to_env, line, words):
+    number = add_to_env(line)
     site = start()
-    code = site.run.wait()
-    env.write_text(before)
-    number = len(before.splitlines()) + 1
-    assert code == 2
+    assert site.run.wait() == 2
     assert re.fullmatch(rf"vigil: .*{words.format(number=number)}.*\n", site.run.out)
     assert site.run.err == ""
+
+
+def test_wrong_values_are_all_told_and_stop_nothing(start, add_to_env):
+    number = add_to_env(
+        "EMAIL_SMTP_PORT=58x", "EMAIL_ENABLED=ture", "LOG_LEVEL=loud", "REDIS_URL=redis://:pa#ss@h", "EMAIL_ENABLE=1"
+    )  # fmt: skip
+    site = start()
+    site.wait_ready()
+    told = [line for line in site.run.out.splitlines() if line.startswith("vigil: .env line")]
+    assert sorted(re.findall(r"line (\d+) \((\w+)\)", "\n".join(told))) == [
+        (str(number), "EMAIL_SMTP_PORT"),
+        (str(number + 1), "EMAIL_ENABLED"),
+        (str(number + 2), "LOG_LEVEL"),
+        (str(number + 3), "REDIS_URL"),
+        (str(number + 4), "EMAIL_ENABLE"),
+    ]
+    assert "pa#ss" not in site.run.out + site.run.err
+    assert _get(site.port, "/readyz") == 200
+    site.run.stop()
 
 
 def test_database_that_does_not_answer_is_one_line(start, first):

@@ -6,6 +6,7 @@ import ast
 import configparser
 import os
 import re
+import runpy
 import shutil
 import subprocess
 
@@ -13,6 +14,7 @@ import pytest
 from django.apps import apps
 from django.core.management import get_commands
 
+from project.configuration.variables import PAGE, VARIABLES
 from tests.environment import ROOT
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -136,8 +138,21 @@ def test_nginx_overwrites_what_vigil_believes():
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
-def test_the_table_of_settings_is_complete(readme):
-    assert first_cells(readme, "SECRET_KEY") == variables()
+def test_the_table_of_settings_names_declared_variables(readme):
+    names = first_cells(readme, "SECRET_KEY")
+    assert {"DATABASE_URL", "SITE_URL", "ADMIN_EMAIL"} <= names <= VARIABLES.keys()
+
+
+def test_each_variable_is_declared_and_read():
+    read = {name for name in variables() if name in VARIABLES}
+    assert read == variables()
+    unread = {one.name for one in VARIABLES.values() if not one.channel and not one.only_process}
+    assert unread == read
+
+
+def test_the_reference_of_variables_is_up_to_date():
+    page = runpy.run_path(str(ROOT / "scripts/make_configuration_page.py"))["page"]()
+    assert (ROOT / PAGE).read_text() == page, "run scripts/make_configuration_page.py"
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
@@ -155,16 +170,14 @@ def first_cells(path, first):
 
 
 def variables():
-    """Every name that the project asks python-decouple for."""
+    """Every name that the project reads: `env["NAME"]` or `environment()["NAME"]`."""
     return {
-        node.args[0].value
+        node.slice.value
         for path in (ROOT / "project").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "config"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Subscript)
+        and ast.unparse(node.value).rpartition(".")[2] in ("env", "environment()")
+        and isinstance(node.slice, ast.Constant)
     }
 
 

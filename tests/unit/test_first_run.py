@@ -8,7 +8,7 @@ import polib
 import pytest
 
 from project import first_run, translations
-from project.first_run import EnvFileError
+from project.configuration.env_file import EnvFileError
 
 KEYS = ["SECRET_KEY", "METRICS_TOKEN", "ADMIN_PASSWORD", "SITE_URL"]
 
@@ -60,11 +60,11 @@ def test_empty_value_counts_as_written(env):
     ("text", "line", "problem"),
     [
         (b"A=1\nEMAIL_ENABLED true\n", 2, "NAME=value"),
-        (b"A=1\n\n# note\nexport B=2\n", 4, "NAME=value"),
+        (b"A=1\n\n# note\nexport B 2\n", 4, "NAME=value"),
         (b"A=1\n=2\n", 2, "NAME=value"),
         (b'A=1\nB="open\n', 2, "not closed"),
         (b"A=1\nB=\xff\xfe\n", 2, "not UTF-8"),
-        (b"\xef\xbb\xbfA=1\n", 1, "byte order mark"),
+        ("A=1\n".encode("utf-16"), 1, "not UTF-8"),
         (b"A=1\r\nB=x\x00y\r\n", 2, "NUL"),
     ],
 )
@@ -98,19 +98,14 @@ def test_folder_in_place_of_the_file_is_told(env):
         first_run.complete_env(env, 8000)
 
 
-@pytest.mark.parametrize(
-    ("value", "cast"), [("587x", int), ("Maybe", bool), ("1.2.3", float)], ids=str
-)
-def test_value_that_a_setting_refuses_is_found_again(env, value, cast):
-    env.write_text(f"A=1\n\nPORT={value}\n")
-    with pytest.raises(ValueError) as caught:
-        decouple.Config(decouple.RepositoryEnv(str(env)))("PORT", cast=cast)
-    assert first_run.line_of_value(env, str(caught.value)) == ".env line 3 (PORT)"
-
-
-def test_problem_of_no_value_names_no_line(env):
-    env.write_text("A=1\n")
-    assert first_run.line_of_value(env, "the moon is full") == ""
+def test_all_broken_lines_are_named(env):
+    env.write_text("EMAIL_ENABLED true\nA=1\nB='open\n")
+    with pytest.raises(EnvFileError) as caught:
+        first_run.complete_env(env, 8000)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        f"{env} line 1",
+        f"{env} line 3",
+    ]
 
 
 @pytest.mark.django_db
@@ -130,6 +125,23 @@ def test_admin_is_not_made_beside_another_superuser(django_user_model):
     django_user_model.objects.create_superuser("olga", password="secret-pass")
     assert not first_run.make_admin("x")
     assert not django_user_model.objects.filter(username="admin").exists()
+
+
+@pytest.mark.django_db
+def test_admin_gets_an_address_once(django_user_model):
+    assert not first_run.give_address("olga@example.com"), "there is no admin"
+    first_run.make_admin("first-password")
+    assert not first_run.give_address("")
+    assert first_run.give_address("olga@example.com")
+    assert not first_run.give_address("other@example.com")
+    assert django_user_model.objects.get(username="admin").email == "olga@example.com"
+
+
+@pytest.mark.django_db
+def test_other_users_get_no_address(django_user_model):
+    django_user_model.objects.create_superuser("olga", password="secret-pass")
+    assert not first_run.give_address("olga@example.com")
+    assert django_user_model.objects.get(username="olga").email == ""
 
 
 @pytest.mark.django_db
