@@ -10,7 +10,6 @@ from django.core.management.base import CommandError, CommandParser
 
 from scheduler_app import conf, explain, jobfile
 from scheduler_app.commands import CONFIGURATION, VigilCommand, add_format
-from scheduler_app.engine import Engine
 from scheduler_app.errors import CeleryAppError, JobFileError, SchedulerRunningError
 from scheduler_app.explain import JobPlan, StartPlan
 
@@ -48,6 +47,8 @@ class Command(VigilCommand):
         if queues and conf.get().EXECUTOR == "celery":
             text = "--queues is for schedulers that run jobs themselves; give it to the workers: -Q a,b"
             raise CommandError(text, returncode=CONFIGURATION)
+        from scheduler_app.engine import Engine  # needs django_apscheduler, of which a check speaks
+
         engine = Engine(threads=options["threads"], queues=queues)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.stop(drain=options["drain"]))
