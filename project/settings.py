@@ -12,6 +12,8 @@ import dj_database_url
 from decouple import Csv, config
 from django.core.exceptions import ImproperlyConfigured
 
+from scheduler_app import __version__
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(config("VAR_DIR", default=str(BASE_DIR / "var")))
 
@@ -157,7 +159,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Vigil",
     "DESCRIPTION": "Jobs, runs, alerts, notifications and their figures.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
