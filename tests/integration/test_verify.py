@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import translation
 
-from scheduler_app import documents, jobfile, mirror, nodes, verify
+from scheduler_app import claims, documents, jobfile, mirror, nodes, verify
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
 from scheduler_app.models import CalendarDay, JobRun, Node, ScheduledJob, Timetable
@@ -472,3 +472,14 @@ def test_next_run_of_a_job_is_the_next_slot_in_which_it_does_not_rest(job_file):
     mirror.sync(file)
     Timetable.objects.update(next_run_time=saturday.replace(hour=9))
     assert verify.verify(saturday).jobs[0].next_run_at == monday
+
+
+def test_queue_of_a_job_that_is_off_is_found_where_a_run_waits(job_file):
+    file = job_file(declaration("a", enabled=False, queue="heavy"))
+    mirror.sync(file)
+    claims.request_run(ScheduledJob.objects.get(pk="a"))
+    make_node(tick_at=db_now(), file_digest=file.digest, queues="default")
+    assert found() == []
+    JobRun.objects.update(ready_at=db_now() - timedelta(minutes=1))
+    (finding,) = verify.verify(db_now()).findings
+    assert "heavy, where runs wait since" in finding.text
