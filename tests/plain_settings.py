@@ -25,6 +25,8 @@ sys.meta_path.insert(0, Hiding())
 APPS = os.environ.get("VIGIL_TEST_APPS", "scheduler_app,alerts_app,notifications_app").split(",")
 BASE_DIR = Path(os.environ["VIGIL_TEST_FOLDER"])
 SECRET_KEY = "tests-secret-key-that-is-long-enough-for-every-check-0123456789"
+if user_model := os.environ.get("VIGIL_TEST_USER"):
+    AUTH_USER_MODEL = f"people.{user_model}"
 ALLOWED_HOSTS = ["localhost"]
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -34,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_apscheduler",
+    *(["tests.people"] if "VIGIL_TEST_USER" in os.environ else []),
     *APPS,
 ]
 MIDDLEWARE = [
@@ -65,6 +68,10 @@ DATABASES = {
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }
+if url := os.environ.get("VIGIL_TEST_DATABASE_URL"):
+    import dj_database_url
+
+    DATABASES = {"default": dj_database_url.parse(url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 USE_TZ = True

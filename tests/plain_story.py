@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from urllib.parse import quote, urlsplit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.plain_settings")
 HOST = "http://localhost"
@@ -73,8 +74,33 @@ def _pages(client) -> dict[str, object]:
         return response.status_code, text.decode(errors="replace")
 
     names = ["vigil_scheduler:jobs", "vigil_scheduler:nodes", "admin:index"]
-    statuses = crawl(get, [HOST + reverse(name) for name in names], HOST)
+    starts = [HOST + address for address in (*map(reverse, names), *_of_people())]
+    statuses = crawl(get, starts, HOST)
     return {"pages": {k: v for k, v in statuses.items() if "/static/" not in k}}
+
+
+def _of_people() -> list[str]:
+    """Addresses that no page links to and that have to do with a person."""
+    from django.apps import apps
+    from django.contrib.auth import get_user_model
+    from django.urls import reverse
+
+    if not apps.is_installed("notifications_app"):
+        return []
+    from notifications_app import preferences
+    from notifications_app.channels.email import unsubscribe
+
+    person = get_user_model()._default_manager.last()
+    settings = reverse("vigil_notifications_api:settings")
+    link = unsubscribe.link_for(preferences.person_of(preferences.of(person)))
+    return [
+        settings,
+        f"{settings}?user={quote(person.get_username())}",
+        f"{settings}?user={quote(str(person.pk))}",
+        reverse("vigil_notifications_api:notifications") + "?recipient=me",
+        reverse("vigil_notifications_api:inbox"),
+        urlsplit(link).path,
+    ]
 
 
 if __name__ == "__main__":

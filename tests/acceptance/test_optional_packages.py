@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
 
 from tests.crawler import leads_nowhere
-from tests.environment import ROOT
-from tests.packages import environment
+from tests.plain import ALL, Plain
 
 OF_THE_SITE = (
     "decouple", "dj_database_url", "django_filters", "django_prometheus", "drf_spectacular_sidecar", "gunicorn",
@@ -25,35 +20,6 @@ UNUSED_AT_START = (
     "rich",
     "standardwebhooks",
 )
-ALL = "scheduler_app,alerts_app,notifications_app"
-
-
-class Plain:
-    """Commands in a project of tests/plain_settings.py."""
-
-    def __init__(self, folder, apps=ALL, hidden=(), **env):
-        names = {"FOLDER": str(folder), "APPS": apps, "WITHOUT": ",".join(hidden)}
-        self.env = environment(
-            DJANGO_SETTINGS_MODULE="tests.plain_settings",
-            **{f"VIGIL_TEST_{name}": value for name, value in names.items()},
-            **env,
-        )
-
-    def run(self, *arguments, code=0):
-        """What `python -m ARGUMENTS` says, on both streams."""
-        command = [sys.executable, "-m", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, f"{arguments}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-        return done.stdout + done.stderr
-
-    def story(self):
-        """A good and a bad run with all that follows from them."""
-        self.run("tests.plain_story", "begin")
-        self.run("django", "runscheduler", "--once")
-        said = self.run("tests.plain_story", "end").rpartition("ANSWER ")[2]
-        return json.JSONDecoder().raw_decode(said)[0]
 
 
 @pytest.fixture
