@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from decouple import Csv, config
@@ -23,7 +24,10 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set: run scripts/run once, it writes .env.")
 ALLOWED_HOSTS = config("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]", cast=Csv())
 SITE_URL = config("SITE_URL", default="http://localhost:8000").rstrip("/")
-CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL.startswith("https://") else []
+_SITE = urlsplit(SITE_URL)
+FORCE_SCRIPT_NAME = _SITE.path or None  # the site may be below a path of its host
+CSRF_TRUSTED_ORIGINS = [f"https://{_SITE.netloc}"] if _SITE.scheme == "https" else []
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{_SITE.path}/"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CSRF_TRUSTED_ORIGINS)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -130,7 +134,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = config("LANGUAGE_CODE", default="en")
@@ -140,7 +144,7 @@ TIME_ZONE = config("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
 
-STATIC_URL = "static/"
+STATIC_URL = f"{_SITE.path}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns without it
 WHITENOISE_USE_FINDERS = True
@@ -161,6 +165,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Jobs, runs, alerts, notifications and their figures.",
     "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX_INSERT": _SITE.path,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

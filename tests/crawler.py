@@ -12,7 +12,7 @@ LINK = re.compile(
     r"""<(?:a|link|script|img|use|form)\b[^>]*?\s(?:href|src|action)=["']([^"']*)["']"""
 )
 LIVE = re.compile(r"""\shx-get=["']([^"']*)["']""")
-ENDS = re.compile(r"/(?:logout|jsi18n)/|/delete/$|/history/$|/password/$")
+ENDS = re.compile(r"/(?:logout|language|jsi18n)/|/delete/$|/history/$|/password/$")
 MOST = 400
 
 Get = Callable[[str], tuple[int, str]]

@@ -75,6 +75,7 @@ if url := os.environ.get("VIGIL_TEST_DATABASE_URL"):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 USE_TZ = True
+FORCE_SCRIPT_NAME = os.environ.get("VIGIL_TEST_SCRIPT_NAME")
 LOGIN_URL = "admin:login"
 
 SITE_URL = "http://localhost:8000"

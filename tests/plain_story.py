@@ -64,12 +64,13 @@ def _delivered() -> list[list[str]]:
 
 
 def _pages(client) -> dict[str, object]:
-    from django.urls import reverse
+    from django.urls import get_script_prefix, reverse
 
     from tests.crawler import crawl
 
     def get(address: str) -> tuple[int, str]:
-        response = client.get(address.removeprefix(HOST), follow=True)
+        path = "/" + address.removeprefix(HOST).removeprefix(get_script_prefix())
+        response = client.get(path, follow=True)
         text = b"".join(response) if response.streaming else response.content
         return response.status_code, text.decode(errors="replace")
 
@@ -97,7 +98,7 @@ def _of_people() -> list[str]:
         settings,
         f"{settings}?user={quote(person.get_username())}",
         f"{settings}?user={quote(str(person.pk))}",
-        reverse("vigil_notifications_api:notifications") + "?recipient=me",
+        reverse("vigil_notifications_api:notifications"),
         reverse("vigil_notifications_api:inbox"),
         urlsplit(link).path,
     ]

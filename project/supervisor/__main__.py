@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from decouple import config
 
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
     )
 
     def welcome() -> None:
-        say(f"Vigil is ready: {address.site_url(options.host, options.port)}")
+        path = urlsplit(os.environ["SITE_URL"]).path.lstrip("/")
+        say(f"Vigil is ready: {address.site_url(options.host, options.port)}{path}")
         say(f"Sign in: {user}. Ctrl-C ends it.")
 
     watch = Watch(
