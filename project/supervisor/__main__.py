@@ -54,6 +54,7 @@ def services(listener: socket.socket) -> list[Service]:
     """The web process (which takes WEB_CONCURRENCY for more workers), the scheduler and the notification worker."""
     web = [
         *("-m", "gunicorn", "project.wsgi", "--chdir", str(HOME)),
+        *("-c", "python:project.gunicorn_config"),
         *("--bind", f"fd://{listener.fileno()}", "--threads", str(WEB_THREADS)),
         *("--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket"),
     ]
