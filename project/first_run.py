@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from project import team_folder
+
 ADMIN = "admin"
 OWNER_ONLY = 0o600
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,7 +51,10 @@ def complete_env(path: Path, port: int) -> list[str]:
     A new file is readable by its owner only. Raises EnvFileError.
     """
     known = read_env(path)
-    missing = {name: value for name, value in _generated(port).items() if name not in known}
+    wanted = dict(_generated(port))
+    if "SECRET_KEY" not in known:  # the first start: an older site has its jobs elsewhere
+        wanted["JOB_FILE"] = team_folder.JOB_FILE
+    missing = {name: value for name, value in wanted.items() if name not in known}
     if missing:
         try:
             _append(path, missing)

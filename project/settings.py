@@ -175,18 +175,24 @@ METRICS_TOKEN = config("METRICS_TOKEN", default="")
 PROBE_URL = config("PROBE_URL", default="")
 FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
 
+DOCUMENTS = (
+    VAR_DIR / "docs"
+)  # what commands write; relative paths in the settings begin in BASE_DIR
+
 VIGIL_SCHEDULER = {
     "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
     "EXECUTOR": config("SCHEDULER_EXECUTOR", default="local"),
     "CELERY_APP": "project.celery.app",
     "ALLOWED_MODULES": config("SCHEDULER_ALLOWED_MODULES", default="project.demo", cast=Csv()),
     "SITE_URL": SITE_URL,
+    "VERIFY_LOG": config("VERIFY_LOG", default=str(DOCUMENTS / "BURNDOWN_TRACKING_LOG.md")),
+    "VERIFY_ARCHIVE": str(DOCUMENTS / "verification"),
     "PUSH_URL": config("METRICS_PUSH_URL", default=""),
     "HEARTBEAT_URL": config("HEARTBEAT_URL", default=""),
 }
 VIGIL_ALERTS = {
     "SITE_URL": SITE_URL,
-    "RISK_REGISTER": str(BASE_DIR / "docs" / "RISK_REGISTER.md"),
+    "RISK_REGISTER": config("RISK_REGISTER", default=str(DOCUMENTS / "RISK_REGISTER.md")),
 }
 VIGIL_NOTIFICATIONS = {
     "DEFAULT_RECIPIENTS": config("DEFAULT_RECIPIENTS", default="admin", cast=Csv()),

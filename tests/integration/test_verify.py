@@ -14,7 +14,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
 from scheduler_app.models import CalendarDay, JobRun, Node, ScheduledJob, Timetable
 from scheduler_app.states import JobState, NodeKind
-from scheduler_app.verify_report import LOG_HEADER, Finding, Report, keep, markdown
+from scheduler_app.verify_report import Finding, Report, keep, markdown
 from tests import environment
 from tests.factories import declaration, make_node, start_run
 
@@ -364,11 +364,6 @@ def test_markdown_stays_a_table_whatever_a_finding_says():
     report.find([Finding(kind="callable", job="a", text="one | two\nthree <!-- four", hint="h")])
     line = next(row for row in markdown(report).splitlines() if row.startswith("| callable"))
     assert line == "| callable | a | one \\| two three &lt;!-- four | h |"
-
-
-def test_log_of_the_repository_is_the_empty_one():
-    text = (environment.ROOT / "docs" / "BURNDOWN_TRACKING_LOG.md").read_text()
-    assert text.startswith(LOG_HEADER)
 
 
 def test_relative_paths_begin_in_the_projects_folder():
