@@ -69,8 +69,8 @@ def _folder(jobs: int) -> Iterator[Path]:
          "cron": "every 1 s", **common}
         for n in range(jobs)
     ]  # fmt: skip
-    prune = {"id": PRUNE, "name": "Prune", "module": "project.jobs.prune_history",
-             "callable": "prune", "cron": "0 0 1 1 *", **common}  # fmt: skip
+    prune = {"id": PRUNE, "name": "Prune", "module": "scheduler_app.retention",
+             "callable": "prune_history", "cron": "0 0 1 1 *", **common}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="vigil-prune-") as name:
         folder = Path(name)
         (folder / f"{JOB_FILE}.py").write_text(f"JOBS = {[*often, prune]!r}\n")

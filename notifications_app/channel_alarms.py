@@ -11,6 +11,7 @@ from alerts_app.states import Source
 from notifications_app import conf
 from notifications_app.lanes import Lane
 from notifications_app.models import ChannelState
+from scheduler_app import links
 from scheduler_app.states import Severity
 
 
@@ -49,7 +50,7 @@ def _raise(state: ChannelState, title: str, body: str, now: datetime) -> None:
             body=body,
             labels={"channel": state.channel},
             owner=state.owner,
-            link=f"{conf.get().SITE_URL}/channels/" if conf.get().SITE_URL else "",
+            link=links.absolute(conf.get().SITE_URL, "vigil_notifications:channels"),
             source_key=f"{_fingerprint(state.channel)}:{now:%Y%m%d%H}",
             happened_at=now,
         )

@@ -7,12 +7,19 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from notifications_app import conf
+from notifications_app import conf, system_jobs
 from notifications_app.channels import registry
 from notifications_app.channels.addresses import networks
 from notifications_app.rate_limits import RATE_LIMIT
-from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
-from scheduler_app.errors import CeleryAppError
+from scheduler_app.checks import (
+    TAG,
+    declared_jobs,
+    missing_jobs,
+    read,
+    unknown_keys,
+    wrong_kinds,
+)
+from scheduler_app.errors import CeleryAppError, JobFileError
 from scheduler_app.executors.doorbell import celery_app
 from scheduler_app.states import Severity
 
@@ -47,6 +54,17 @@ def check_channels(**_: object) -> list[CheckMessage]:
             hint = f"Set what is missing, or switch {channel} off ({channel}_ENABLED=false)."
             found.append(Warning(problem, hint=hint, id="vigil_notifications.W001"))
     return found
+
+
+@register(TAG)
+def check_system_jobs(**_: object) -> list[CheckMessage]:
+    """Jobs without which some notifications are not sent."""
+    try:
+        jobs = declared_jobs()
+    except JobFileError:  # scheduler_app has said so
+        return []
+    module = "notifications_app.system_jobs"
+    return missing_jobs(jobs, system_jobs.JOBS, module, "vigil_notifications.W011")
 
 
 @register(TAG)
@@ -101,9 +119,11 @@ def _network_faults(texts: Any) -> Iterator[CheckMessage]:
 
 def _queue_faults(queue: Any) -> Iterator[CheckMessage]:
     code = "vigil_notifications.E002"
-    if queue == "redis" and not conf.queue_cache():
+    if queue == "redis" and not conf.names_queue_cache():
         text = f"{NAME}['QUEUE'] is 'redis' and no Redis is configured."
         yield Error(text, hint="Set REDIS_URL, or NOTIFICATION_QUEUE to auto.", id=code)
+    if queue in ("redis", "auto"):
+        yield from _redis_faults(queue)
     if queue == "celery":
         yield from _celery_faults(code)
     if not isinstance(queue, str) or queue in QUEUES:
@@ -112,12 +132,25 @@ def _queue_faults(queue: Any) -> Iterator[CheckMessage]:
     yield Error(text, hint=f"Set NOTIFICATION_QUEUE to one of {', '.join(QUEUES)}.", id=code)
 
 
+def _redis_faults(queue: str) -> Iterator[CheckMessage]:
+    """An error where Redis has to carry the queue; else workers poll the database."""
+    if conf.names_queue_cache() and not conf.queue_cache():
+        kind = Error if queue == "redis" else Warning
+        text = f"CACHES['{conf.QUEUE_CACHE}'] needs django-redis: it is not installed, or another backend is named."
+        hint = (
+            "pip install 'vigil[redis]', and name the backend django_redis.cache.RedisCache; or leave the cache out: "
+            "workers then poll the database."
+        )
+        yield kind(text, hint=hint, id="vigil_notifications.W010")
+
+
 def _celery_faults(code: str) -> Iterator[CheckMessage]:
     try:
         celery_app()
     except CeleryAppError as error:
         text = f"{NAME}['QUEUE'] is 'celery' and there is no Celery app: {error}"
-        yield Error(text, hint="Set CELERY_BROKER_URL, or NOTIFICATION_QUEUE to auto.", id=code)
+        hint = "pip install 'vigil[celery]', set CELERY_BROKER_URL, or NOTIFICATION_QUEUE to auto."
+        yield Error(text, hint=hint, id=code)
 
 
 def _severity_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:

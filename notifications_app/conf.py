@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 
 DAY_S = 86_400.0
 
@@ -94,9 +95,28 @@ def languages() -> tuple[str, ...]:
     return tuple(code for code, _ in settings.LANGUAGES)
 
 
+QUEUE_CACHE = "vigil_queue"
+
+
+def names_queue_cache() -> bool:
+    """Whether CACHES has a Redis for the queue."""
+    return QUEUE_CACHE in settings.CACHES
+
+
 def queue_cache() -> str:
-    """The alias of the Redis cache that carries the queue, "" without one."""
-    return "vigil_queue" if "vigil_queue" in settings.CACHES else ""
+    """The alias of the Redis cache that carries the queue; "" without one that django-redis serves."""
+    if not names_queue_cache():
+        return ""
+    return QUEUE_CACHE if _has_connections(str(settings.CACHES[QUEUE_CACHE]["BACKEND"])) else ""
+
+
+@cache
+def _has_connections(backend: str) -> bool:
+    """Whether a cache of this class has connections of django-redis, which may not be installed."""
+    try:
+        return hasattr(import_string(backend), "client")
+    except ImportError:
+        return False
 
 
 def _typed(key: str, value: Any) -> Any:

@@ -19,6 +19,7 @@ from notifications_app.channels import registry
 from notifications_app.judgement import foresee
 from notifications_app.models import AlertNotification, ChannelState, DeliveryAttempt
 from notifications_app.states import NotificationKind, NotificationState, Reason
+from scheduler_app.people import called
 
 BATCH = 500
 Rows = QuerySet[AlertNotification]
@@ -57,12 +58,8 @@ def dead(chosen: DeadFilter) -> Rows:
 
 
 def _is(person: str) -> Q:
-    model = get_user_model()
-    names = (model.USERNAME_FIELD, model.get_email_field_name())
-    wanted = Q(recipient_name__iexact=person) | Q(recipient_key=person)
-    for name in names:
-        wanted |= Q(**{f"recipient__{name}": person})
-    return wanted
+    named = Q(recipient_name__iexact=person) | Q(recipient_key=person)
+    return named | called(get_user_model(), person, "recipient__")
 
 
 def latest(rows: Rows, limit: int) -> list[Any]:

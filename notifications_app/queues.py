@@ -12,9 +12,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from django_redis import get_redis_connection
-from redis.exceptions import RedisError
-
 from notifications_app import conf
 from scheduler_app.errors import BrokerError, CeleryAppError
 from scheduler_app.executors.doorbell import Line, celery_app
@@ -123,6 +120,9 @@ def _try(call: Any, *, at_once: bool = False) -> Any:
         return None
     if not at_once and _is_left_alone():
         return None
+    from django_redis import get_redis_connection  # there is one: it is installed
+    from redis.exceptions import RedisError
+
     try:
         answer = call(get_redis_connection(conf.queue_cache()))
     except RedisError as error:

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from notifications_app import conf
+from scheduler_app.people import called, has_field, has_groups
 
 
 def resolve(owner: str) -> list[Any]:
@@ -66,8 +67,8 @@ def _people(names: Iterable[str]) -> list[Any]:
 
 def _users_called(name: str) -> Any:
     model = get_user_model()
-    wanted = Q(**{model.USERNAME_FIELD: name}) | Q(**{model.get_email_field_name(): name})
-    if hasattr(model, "groups"):
+    wanted = called(model, name)
+    if has_groups(model):
         wanted |= Q(groups__name=name)
-    active = {"is_active": True} if any(f.name == "is_active" for f in model._meta.fields) else {}
+    active = {"is_active": True} if has_field(model, "is_active") else {}
     return model._default_manager.filter(wanted, **active).distinct()

@@ -16,6 +16,7 @@ from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationKind
+from scheduler_app import links
 from scheduler_app.clock import db_now
 from scheduler_app.states import Severity
 
@@ -51,7 +52,7 @@ def _alert(channel: str, by: str, now: datetime) -> AlertRecord:
         title=_("Test message by %(channel)s") % {"channel": channel},
         body=_("If you can read this, %(channel)s works.") % {"channel": channel},
         owner=by,
-        link=f"{conf.get().SITE_URL}/inbox/",
+        link=links.absolute(conf.get().SITE_URL, "vigil_notifications:inbox"),
         state=AlertState.RESOLVED,
         occurrence_count=1,
         first_seen_at=now,

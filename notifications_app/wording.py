@@ -17,6 +17,7 @@ from alerts_app.states import AlertState
 from alerts_app.titles import title_of
 from notifications_app import conf
 from notifications_app.states import NotificationKind
+from scheduler_app import links
 from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, head_and_tail
 
@@ -75,7 +76,7 @@ def summarise(
             (_("Since"), _local(min(moments), ZoneInfo(zone))),
             (_("Until"), _local(max(moments), ZoneInfo(zone))),
         ]
-        link = f"{conf.get().SITE_URL}/alerts/" if conf.get().SITE_URL else ""
+        link = links.absolute(conf.get().SITE_URL, "vigil_alerts:alerts")
         return _rendered(_("SUMMARY"), title, "\n".join(lines), facts, link, language)
 
 
@@ -103,7 +104,7 @@ def _rendered(
         "body": body,
         "facts": facts,
         "link": link,
-        "inbox": f"{conf.get().SITE_URL}/inbox/",
+        "inbox": links.absolute(conf.get().SITE_URL, "vigil_notifications:inbox"),
     }
     return Wording(
         subject=cut_line(f"[{label}] {title}", 200),

@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from notifications_app.selectors import ChannelLine, channel_lines, queue_facts
 from scheduler_app import nodes, selectors
@@ -18,6 +17,7 @@ from scheduler_app.models import JobRun, LastRun, Node, ScheduledJob
 from scheduler_app.pages.heat_map import HeatMap, heat_map
 from scheduler_app.pages.job_filters import LATE_AFTER, condition
 from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.pages.rendering import render
 from scheduler_app.states import NodeKind, RunState
 
 JOBS_SHOWN = 50

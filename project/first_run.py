@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from project import team_folder
 from project.configuration import env_file
 from project.configuration.env_file import EnvFileError
 from project.configuration.variables import PAGE
@@ -38,7 +39,10 @@ def complete_env(path: Path, port: int) -> list[str]:
     A new file is readable by its owner only. Raises EnvFileError.
     """
     known = read_env(path)
-    missing = {name: value for name, value in _generated(port).items() if name not in known}
+    wanted = dict(_generated(port))
+    if "SECRET_KEY" not in known:  # the first start: an older site has its jobs elsewhere
+        wanted["JOB_FILE"] = team_folder.JOB_FILE
+    missing = {name: value for name, value in wanted.items() if name not in known}
     if missing:
         try:
             _append(path, missing)

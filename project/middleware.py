@@ -25,6 +25,6 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         inline = "; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
-        policy = POLICY + (inline if request.path.startswith("/api/docs") else "")
+        policy = POLICY + (inline if request.path_info.startswith("/api/docs") else "")
         response.headers.setdefault("Content-Security-Policy", policy)
         return response

@@ -5,27 +5,11 @@ Schedules keep clear of the full and the half hour, when gateways and neighbours
 
 from __future__ import annotations
 
+from notifications_app import system_jobs as notifications
+from scheduler_app import system_jobs as scheduler
+
 JOBS = [
-    {
-        "id": "send_alert_notifications",
-        "name": "Send alert notifications",
-        "module": "notifications_app.jobs",
-        "callable": "send_alert_notifications",
-        "cron": "7 * * * *",
-        "owner": "admin",
-        "category": "notifications",
-        "description": "Tells people of alerts that wait, and hands over what is due.",
-    },
-    {
-        "id": "sweep_notifications",
-        "name": "Sweep notifications",
-        "module": "notifications_app.jobs",
-        "callable": "sweep_notifications",
-        "cron": "every 60 s",
-        "owner": "admin",
-        "category": "notifications",
-        "description": "Returns what a dead worker held, and makes the queue show what is due.",
-    },
+    *notifications.JOBS,
     {
         "id": "system_health",
         "name": "System health",
@@ -35,6 +19,7 @@ JOBS = [
         "owner": "admin",
         "category": "monitoring",
         "description": "Fails when the disk is nearly full, the load high, the database too big or the clock wrong.",
+        "isolation": "thread",
         "kwargs": {
             "least_free_share": 0.05,
             "least_free_mb": 500,
@@ -52,6 +37,7 @@ JOBS = [
         "owner": "admin",
         "category": "monitoring",
         "description": "Asks this site's /readyz (or PROBE_URL) as a user would; fails when the answer is not good.",
+        "isolation": "thread",
         "kwargs": {"timeout_s": 10},
     },
     {
@@ -63,18 +49,10 @@ JOBS = [
         "owner": "admin",
         "category": "maintenance",
         "description": "Copies an SQLite database to var/backups and opens the copy; skips on other databases.",
+        "isolation": "thread",
         "kwargs": {"keep_days": 14},
     },
-    {
-        "id": "prune_history",
-        "name": "Prune history",
-        "module": "project.jobs.prune_history",
-        "callable": "prune",
-        "cron": "17 3 * * *",
-        "owner": "admin",
-        "category": "maintenance",
-        "description": "Deletes old runs, alerts and notifications; the figures keep counting them.",
-    },
+    *scheduler.JOBS,
     {
         "id": "verify_jobs_report",
         "name": "Weekly verification",
@@ -95,6 +73,7 @@ JOBS = [
         "owner": "admin",
         "category": "monitoring",
         "description": "Hands the figures to the Pushgateway at METRICS_PUSH_URL; switch it on when that is set.",
+        "isolation": "thread",
         "enabled": False,
     },
 ]

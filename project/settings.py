@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from project.configuration.reading import environment
 from project.configuration.variables import CHANNELS
+from scheduler_app import __version__
 
 env = environment()
 env.insist()
@@ -23,8 +25,10 @@ DEBUG = env["DEBUG"]
 SECRET_KEY = env["SECRET_KEY"]
 ALLOWED_HOSTS = env["ALLOWED_HOSTS"]
 SITE_URL = env["SITE_URL"]
-SITE_ORIGIN = "/".join(SITE_URL.split("/")[:3])
-CSRF_TRUSTED_ORIGINS = [SITE_ORIGIN] if SITE_URL.startswith("https://") else []
+_SITE = urlsplit(SITE_URL)
+FORCE_SCRIPT_NAME = _SITE.path or None  # the site may be below a path of its host
+CSRF_TRUSTED_ORIGINS = [f"https://{_SITE.netloc}"] if _SITE.scheme == "https" else []
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{_SITE.path}/"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CSRF_TRUSTED_ORIGINS)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -139,7 +143,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = env["LANGUAGE_CODE"]
@@ -149,7 +153,7 @@ TIME_ZONE = env["TIME_ZONE"]
 USE_I18N = True
 USE_TZ = True
 
-STATIC_URL = "static/"
+STATIC_URL = f"{_SITE.path}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns without it
 WHITENOISE_USE_FINDERS = True
@@ -168,8 +172,9 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Vigil",
     "DESCRIPTION": "Jobs, runs, alerts, notifications and their figures.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX_INSERT": _SITE.path,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -179,6 +184,9 @@ METRICS_TOKEN = env["METRICS_TOKEN"]
 PROBE_URL = env["PROBE_URL"]
 FAILURE_THRESHOLD = env["FAILURE_THRESHOLD"]
 
+DOCUMENTS = VAR_DIR / "docs"
+"""What commands write."""
+
 VIGIL_SCHEDULER = {
     "JOB_FILE": env["JOB_FILE"],
     "EXECUTOR": env["SCHEDULER_EXECUTOR"],
@@ -186,12 +194,14 @@ VIGIL_SCHEDULER = {
     "CELERY_APP": "project.celery.app",
     "ALLOWED_MODULES": env["SCHEDULER_ALLOWED_MODULES"],
     "SITE_URL": SITE_URL,
+    "VERIFY_LOG": env["VERIFY_LOG"] or str(DOCUMENTS / "BURNDOWN_TRACKING_LOG.md"),
+    "VERIFY_ARCHIVE": str(DOCUMENTS / "verification"),
     "PUSH_URL": env["METRICS_PUSH_URL"],
     "HEARTBEAT_URL": env["HEARTBEAT_URL"],
 }
 VIGIL_ALERTS = {
     "SITE_URL": SITE_URL,
-    "RISK_REGISTER": str(BASE_DIR / "docs" / "RISK_REGISTER.md"),
+    "RISK_REGISTER": env["RISK_REGISTER"] or str(DOCUMENTS / "RISK_REGISTER.md"),
 }
 VIGIL_NOTIFICATIONS = {
     "DEFAULT_RECIPIENTS": env["DEFAULT_RECIPIENTS"],

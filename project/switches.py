@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import get_script_prefix
 from django.views.decorators.http import require_POST
 
 from scheduler_app.pages.reader import back
@@ -27,6 +28,12 @@ def set_live(request: HttpRequest) -> HttpResponse:
 def _keep(request: HttpRequest, name: str, value: str) -> HttpResponse:
     response = HttpResponseRedirect(back(request))
     response.set_cookie(
-        name, value, max_age=YEAR_S, samesite="Lax", secure=request.is_secure(), httponly=True
+        name,
+        value,
+        max_age=YEAR_S,
+        path=get_script_prefix(),
+        samesite="Lax",
+        secure=request.is_secure(),
+        httponly=True,
     )
     return response

@@ -42,6 +42,7 @@ class Among(Lookup):
 
 def _among(sql: str, field: models.Field[Any, Any], values: Iterable[Any]) -> tuple[str, str]:
     """The condition that `sql` (of the type of `field`) is one of `values`, and its one parameter."""
+    values = _keys(field, values)
     if connection.vendor == "postgresql":
         return f"{sql} = ANY(%s::{field.rel_db_type(connection)}[])", _array(values)
     return f"{sql} IN (SELECT value FROM json_each(%s))", json.dumps(list(values))
@@ -204,7 +205,7 @@ def _given(model: Model, column: str) -> str:
 def _execute(
     sql: str, model: Model, columns: Sequence[str], rows: Sequence[Row], *more: Any
 ) -> list[tuple[Any, ...]]:
-    values = {c: [row[c] for row in rows] for c in columns}
+    values = {c: _keys(_field(model, c), [row[c] for row in rows]) for c in columns}
     same = [c for c in columns[1:] if _is_same(values[c])]
     varying = [c for c in columns if c not in same]
     once = [_parameter(values[c][0]) for c in same]
@@ -212,6 +213,34 @@ def _execute(
     with connection.cursor() as cursor:
         cursor.execute(whole, [*once, *_texts([values[c] for c in varying]), *more])
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def _keys(field: models.Field[Any, Any], values: Iterable[Any]) -> Any:
+    """`values` of `field` as they travel in JSON: those of a key that may be of any type as its field stores them."""
+    if not _is_foreign_key(field):
+        return values
+    return [None if value is None else _stored(field, value) for value in values]
+
+
+@lru_cache(maxsize=256)
+def _is_foreign_key(field: models.Field[Any, Any]) -> bool:
+    """Whether `field` holds a key that is no plain number or text, as that of a site's own user model may be."""
+    key: Any = field
+    while key.remote_field:
+        key = key.target_field
+    is_key = key.primary_key or key is not field
+    is_plain = isinstance(key, PLAIN_KEYS) and type(key).__module__.startswith("django.db.models.")
+    return is_key and not is_plain
+
+
+PLAIN_KEYS = (models.IntegerField, models.AutoField, models.CharField, models.TextField)
+
+
+def _stored(field: models.Field[Any, Any], value: Any) -> Any:
+    stored = field.get_db_prep_value(value, connection, prepared=False)
+    if isinstance(stored, bytes | memoryview):
+        return rf"\x{bytes(stored).hex()}"  # PostgreSQL's text of bytes
+    return stored if isinstance(stored, int | str) else str(stored)
 
 
 def _is_same(values: list[Any]) -> bool:

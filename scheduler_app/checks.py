@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from scheduler_app import calendar_days, conf, jobfile, verify_schedule
-from scheduler_app.errors import JobFileError
+from scheduler_app import calendar_days, conf, jobfile, system_jobs, verify_schedule
+from scheduler_app.declarations import MANAGEMENT, JobDeclaration
+from scheduler_app.errors import CeleryAppError, JobFileError
+from scheduler_app.executors.doorbell import celery_app
 from scheduler_app.texts import cut_line, storable
 
 TAG = "vigil"
@@ -30,6 +35,7 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += unknown_keys("VIGIL_SCHEDULER", raw, conf.KEYS, "vigil_scheduler.E001")
     faults += wrong_kinds("VIGIL_SCHEDULER", raw, conf.SchedulerConf, "vigil_scheduler.E002")
     faults += _executor_faults(raw)
+    faults += _celery_faults(raw)
     faults += _heartbeat_faults(raw)
     if not faults:
         faults += _lease_faults(conf.get())
@@ -41,7 +47,34 @@ def check_site(**_: object) -> list[CheckMessage]:
     if timezone.is_naive(timezone.now()):
         text = "USE_TZ is off: times without a zone cannot be compared with the database's clock."
         return [Error(text, hint="Set USE_TZ = True.", id="vigil_scheduler.E003")]
+    if not apps.is_installed("django_apscheduler"):
+        text = "django_apscheduler is not in INSTALLED_APPS: runscheduler cannot start."
+        hint = "Add 'django_apscheduler' to INSTALLED_APPS."
+        return [Error(text, hint=hint, id="vigil_scheduler.E011")]
     return []
+
+
+@register(TAG)
+def check_sqlite(**_: object) -> list[CheckMessage]:
+    options = connection.settings_dict["OPTIONS"]
+    if connection.vendor != "sqlite" or options.get("transaction_mode") == "IMMEDIATE":
+        return []
+    text = "SQLite begins transactions without a write lock: processes meet 'database is locked'."
+    hint = "DATABASES['default']['OPTIONS'] = {'transaction_mode': 'IMMEDIATE', 'timeout': 20}"
+    return [Warning(text, hint=hint, id="vigil_scheduler.W012")]
+
+
+@register(TAG)
+def check_job_file(**_: object) -> list[CheckMessage]:
+    """A job file that cannot be used stops only the scheduler, so it is a warning."""
+    try:
+        jobs = declared_jobs()
+    except JobFileError as error:
+        first, *others = map(str, error.faults)
+        text = f"The job file cannot be used. {first}" + (f" ({len(others)} more)" * bool(others))
+        hint = "manage.py verify_jobs lists every fault."
+        return [Warning(text, hint=hint, id="vigil_scheduler.W010")]
+    return missing_jobs(jobs, system_jobs.JOBS, "scheduler_app.system_jobs", "vigil_scheduler.W011")
 
 
 @register(TAG, deploy=True)
@@ -51,6 +84,10 @@ def check_deployment(**_: object) -> list[CheckMessage]:
         text = "The database is SQLite: it carries one machine and one scheduler."
         hint = "For several machines set DATABASE_URL to a PostgreSQL."
         found.append(Warning(text, hint=hint, id="vigil_scheduler.W001"))
+    if not conf.get().JOB_FILE:
+        text = "VIGIL_SCHEDULER names no JOB_FILE: no job runs."
+        hint = "Set JOB_FILE to the module with JOBS, like 'shop.jobs'."
+        found.append(Warning(text, hint=hint, id="vigil_scheduler.W010"))
     if not conf.metrics_token():
         text = "METRICS_TOKEN is empty: Prometheus cannot read the figures."
         hint = "Set METRICS_TOKEN to a long random text, and the same one in Prometheus."
@@ -82,6 +119,22 @@ def _executor_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="vigil_scheduler.E002")]
 
 
+def _celery_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
+    """Why the Celery app that EXECUTOR needs cannot be used."""
+    if raw.get("EXECUTOR") != "celery":
+        return []
+    try:
+        celery_app()
+    except CeleryAppError as error:
+        text = f"VIGIL_SCHEDULER['EXECUTOR'] is 'celery' and there is no Celery app: {error}"
+        hint = (
+            "pip install 'vigil[celery]', set CELERY_APP to your Celery app, like 'shop.celery.app', and its broker "
+            "(CELERY_BROKER_URL); or set SCHEDULER_EXECUTOR to local."
+        )
+        return [Error(text, hint=hint, id="vigil_scheduler.E010")]
+    return []
+
+
 def _heartbeat_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     """Does not show the address, which is a secret."""
     url = raw.get("HEARTBEAT_URL", "")
@@ -101,6 +154,41 @@ def _lease_faults(settings: conf.SchedulerConf) -> list[CheckMessage]:
         "one late heartbeat would end all runs of a node."
     )
     return [Error(text, hint=f"Set LEASE_S to {least:g} or more.", id="vigil_scheduler.E002")]
+
+
+def declared_jobs() -> tuple[JobDeclaration, ...]:
+    """The jobs of the job file, none where the settings name no file. Raises JobFileError."""
+    raw, _faults = read("VIGIL_SCHEDULER", conf.raw, "")
+    name = raw.get("JOB_FILE")
+    if not name or not isinstance(name, str):
+        return ()
+    with contextlib.redirect_stdout(
+        sys.stderr
+    ):  # the file may print, and stdout is for a command's data
+        return jobfile.load(name).jobs
+
+
+def missing_jobs(
+    jobs: Sequence[JobDeclaration], wanted: Iterable[Mapping[str, Any]], module: str, code: str
+) -> list[CheckMessage]:
+    """A warning for each entry of `wanted` (the JOBS of `module`) whose function none of `jobs` calls."""
+    called = {(job.module, job.callable) for job in jobs}
+    hint = f"Add it to the job file: JOBS = [*{module}.JOBS, ...], or call the function by a job of your own."
+    return [
+        Warning(
+            f"No job of the job file calls {one['module']}.{one['callable']}: {one['description']}",
+            hint=hint,
+            id=code,
+        )
+        for one in wanted
+        if jobs and called.isdisjoint(_calls_of(one))
+    ]
+
+
+def _calls_of(entry: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """How a job calls this function: itself, or by the command of the same name."""
+    name = entry["callable"]
+    return {(entry["module"], name), ("", f"{MANAGEMENT}{name}")}
 
 
 def read(name: str, raw: Any, code: str) -> tuple[dict[str, Any], list[CheckMessage]]:

@@ -11,11 +11,13 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    SystemCheckError,
+)
 from django.db import InterfaceError, OperationalError, ProgrammingError
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
@@ -32,6 +34,14 @@ class VigilCommand(BaseCommand):
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.epilog = EXIT_CODES
         return parser
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """The system checks before a command; an error there is one of configuration."""
+        try:
+            super().check(*args, **kwargs)
+        except SystemCheckError as error:
+            error.returncode = CONFIGURATION
+            raise
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         if os.environ.get("NO_COLOR"):
@@ -59,6 +69,10 @@ class VigilCommand(BaseCommand):
 
     def show_table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Rows for a person; plain text when stdout is no terminal."""
+        from rich.console import Console  # 60 ms that commands without a table do not spend
+        from rich.table import Table
+        from rich.text import Text
+
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
             table.add_row(*(Text("" if value is None else str(value)) for value in row))

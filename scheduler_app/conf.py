@@ -73,6 +73,11 @@ def auth_user_model() -> str:
     return str(settings.AUTH_USER_MODEL)
 
 
+def script_name() -> str:
+    """The path below which the whole project is served, without a slash at its end; "" at the root."""
+    return str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+
 def metrics_token() -> str:
     return str(getattr(settings, "METRICS_TOKEN", ""))
 

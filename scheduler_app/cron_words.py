@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cron_descriptor import (
-    FormatError,
-    MissingFieldError,
-    Options,
-    WrongArgumentError,
-    get_description,
-)
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
@@ -57,15 +50,22 @@ def _interval(cron: str) -> str:
 
 
 def _cron(cron: str, locale: str) -> str:
-    options = Options()
-    options.locale_code = locale
-    options.use_24hour_time_format = True
     try:
-        words = str(get_description(cron, options))
-    except (FormatError, MissingFieldError, WrongArgumentError):
+        words = _library_words(cron, locale)
+    except Exception:  # noqa: BLE001 - no words for this one, or no version of the library that can be used
         return cron
     if locale != "zh_CN":
         return words[:1].lower() + words[1:]
     for english, chinese in WEEKDAYS.items():
         words = words.replace(english, chinese)
     return words.replace(", ", "，").strip()
+
+
+def _library_words(cron: str, locale: str) -> str:
+    """Works with cron-descriptor 1.4 (which django-celery-beat requires) and 2, whose errors have other names."""
+    from cron_descriptor import Options, get_description
+
+    options = Options()
+    options.locale_code = locale
+    options.use_24hour_time_format = True
+    return str(get_description(cron, options))

@@ -28,6 +28,7 @@ from scheduler_app.listener import COMPLETED, job_listener
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pings import Pings, Vitals
 from scheduler_app.pool_watch import PoolWatch
+from scheduler_app.queue_watch import QueueWatch
 from scheduler_app.states import Isolation, NodeKind, Overlap
 from scheduler_app.store import SlotStore
 
@@ -133,6 +134,7 @@ class Engine:
                 ledger.announce,
                 self._watch.look,
                 self._look_at_pool,
+                QueueWatch().look,
             ),
         )
         self._executor = doorbell or LocalExecutor(self._threads, self._heart, self._queues)

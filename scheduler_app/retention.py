@@ -18,6 +18,7 @@ from django.db.models import Exists, Max, OuterRef, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from scheduler_app import bulk, conf, quiet
+from scheduler_app.clock import db_now
 from scheduler_app.models import (
     DurationTally,
     JobRun,
@@ -56,6 +57,11 @@ def register(name: str, pruner: Pruner) -> None:
 def prune(now: datetime, *, dry_run: bool = False) -> dict[str, int]:
     """Rows deleted (or to be deleted) by name, in the order in which the apps registered."""
     return {name: pruner(now, dry_run) for name, pruner in _pruners.items()}
+
+
+def prune_history() -> dict[str, int]:
+    """The job of the same name: delete what is old now; returns the number of rows by name."""
+    return prune(db_now())
 
 
 def delete_in_batches(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import conf, epochs, mirror, nodes
+from scheduler_app import conf, epochs, mirror, nodes, queue_watch
 from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
 from scheduler_app.jobfile import JobFile
@@ -86,18 +86,28 @@ def _missing_schedulers(live: Live) -> Iterator[Finding]:
 
 
 def _unserved_queues(live: Live) -> Iterator[Finding]:
-    """Queues of jobs that are on and that no living node takes runs from."""
+    """Queues that no living node takes runs from: those of jobs that are on, and those in which runs wait."""
     if not live.schedulers:  # told already, and it may be what is missing
         return
-    hint = _("Start a worker for it: celery -A project worker -Q %(queue)s.")
+    hint = _("Start a worker for it: celery -A %(app)s worker -Q %(queue)s.")
     if conf.get().EXECUTOR == "local":
         hint = _("Start a scheduler for it: manage.py runscheduler --queues %(queue)s.")
     jobs = Counter(job.queue for job in live.jobs.values() if epochs.is_on(job))
     for queue, count in sorted(jobs.items()):
         if not any(nodes.serves(node, queue) for node in live.executing):
-            facts = {"queue": queue, "count": count}
+            facts = {"queue": queue, "count": count, "app": _celery_module()}
             text = _("Nobody serves the queue %(queue)s: %(count)d jobs wait in vain.") % facts
             yield Finding(kind="queue", text=text, hint=hint % facts)
+    for queue, since in queue_watch.unserved(live.now).items():
+        if queue not in jobs:
+            facts = {"queue": queue, "since": f"{since:%H:%M:%S}", "app": _celery_module()}
+            text = _("No node serves the queue %(queue)s, where runs wait since %(since)s UTC.")
+            yield Finding(kind="queue", text=text % facts, hint=hint % facts)
+
+
+def _celery_module() -> str:
+    """What `celery -A` takes for the app of the settings, as short as it can be said."""
+    return conf.get().CELERY_APP.removesuffix(".app").removesuffix(".celery") or "project"
 
 
 def _node_findings(node: Node, live: Live) -> Iterator[Finding]:

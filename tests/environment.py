@@ -25,9 +25,11 @@ NEUTRAL: Mapping[str, str] = {
     "DATABASE_URL": f"sqlite:///{FOLDER / 'vigil.sqlite3'}",
     "LOG_DIR": str(FOLDER / "log"),
     "METRICS_TOKEN": METRICS_TOKEN,
+    "RISK_REGISTER": str(FOLDER / "var" / "docs" / "RISK_REGISTER.md"),
     "SCHEDULER_ISOLATION": "thread",
     "SECRET_KEY": "tests-secret-key-that-is-long-enough-for-every-check-0123456789",
     "VAR_DIR": str(FOLDER / "var"),
+    "VERIFY_LOG": str(FOLDER / "var" / "docs" / "BURNDOWN_TRACKING_LOG.md"),
     "VIGIL_ENV_FILE": os.devnull,
 }
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "CI")

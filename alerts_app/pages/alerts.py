@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,6 +15,7 @@ from alerts_app.pages import panels
 from alerts_app.states import AlertState
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.pages.rendering import render
 from scheduler_app.states import Severity
 
 ONGOING = "ongoing"

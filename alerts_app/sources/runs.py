@@ -10,6 +10,7 @@ from alerts_app.intake import NewAlert, raise_alerts
 from alerts_app.lifecycle import Recovery
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
+from scheduler_app import links
 from scheduler_app.assignments import EndedRun
 from scheduler_app.models import ScheduledJob
 from scheduler_app.signals import runs_finished
@@ -102,8 +103,13 @@ def alert_of(run: EndedRun, job: Job | None) -> NewAlert:
         body=run.error,
         labels={"job_id": run.job_id, "job_name": name, "state": run.state, "run_id": run.pk},
         owner=job.owner if job else "",
-        link=f"{conf.get().SITE_URL}/runs/{run.pk}/",
+        link=_link(run.pk),
         source_key=f"run:{run.pk}",
         run=run.pk,
         happened_at=run.finished_at,
     )
+
+
+def _link(run: int) -> str:
+    view = "vigil_scheduler:run"
+    return links.absolute(conf.get().SITE_URL, view, run) or links.local(view, run)

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='message id')),
                 ('kind', models.CharField(choices=[('FIRE', 'fired'), ('RESOLVE', 'resolved'), ('REMIND', 'reminder'), ('ESCALATE', 'escalation'), ('SUMMARY', 'summary'), ('TEST', 'test')], max_length=16, verbose_name='kind')),
-                ('recipient_key', models.CharField(max_length=100, verbose_name='recipient key')),
+                ('recipient_key', models.CharField(max_length=300, verbose_name='recipient key')),
                 ('recipient_name', models.CharField(blank=True, max_length=150, verbose_name="recipient's name")),
                 ('channel', models.CharField(max_length=32, verbose_name='channel')),
                 ('lane', models.CharField(blank=True, max_length=64, verbose_name='lane')),
@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('channel', models.CharField(max_length=32, verbose_name='channel')),
                 ('day', models.DateField(verbose_name='day')),
-                ('person', models.CharField(blank=True, max_length=100, verbose_name='person')),
+                ('person', models.CharField(blank=True, max_length=300, verbose_name='person')),
                 ('total', models.PositiveIntegerField(default=0, verbose_name='total')),
             ],
             options={

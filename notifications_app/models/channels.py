@@ -73,7 +73,7 @@ class DailyCount(models.Model):
 
     channel = models.CharField(_("channel"), max_length=32)
     day = models.DateField(_("day"))
-    person = models.CharField(_("person"), max_length=100, blank=True)
+    person = models.CharField(_("person"), max_length=300, blank=True)
     total = models.PositiveIntegerField(_("total"), default=0)
 
     class Meta:

@@ -52,7 +52,7 @@ class AlertNotification(models.Model):
         on_delete=models.SET_NULL,
         related_name="vigil_notifications",
     )
-    recipient_key = models.CharField(_("recipient key"), max_length=100)
+    recipient_key = models.CharField(_("recipient key"), max_length=300)
     recipient_name = models.CharField(_("recipient's name"), max_length=150, blank=True)
     channel = models.CharField(_("channel"), max_length=32)
     lane = models.CharField(_("lane"), max_length=64, blank=True)

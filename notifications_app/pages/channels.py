@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from notifications_app import channel_states, selectors, test_messages
@@ -11,6 +10,7 @@ from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from scheduler_app.clock import db_now
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.pages.rendering import render
 
 
 @page

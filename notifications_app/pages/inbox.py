@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import ngettext
 
 from notifications_app import inbox
 from scheduler_app.pages.keyset import portion, whole_number
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.pages.rendering import render
 
 
 @page

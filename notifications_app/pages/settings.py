@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -16,6 +15,7 @@ from notifications_app.pages.preferences_form import CHANNELS, PreferencesForm
 from scheduler_app import conf as scheduler_conf
 from scheduler_app import zones
 from scheduler_app.pages.reader import page
+from scheduler_app.pages.rendering import render
 
 
 @page

@@ -92,7 +92,9 @@ SECTIONS: Mapping[str, tuple[Variable, ...]] = {
         V("NOTIFICATION_QUEUE", Choice("auto", "redis", "celery", "database"), "auto", "`auto`: Redis where it answers; `celery`: Celery workers of the queue `notifications`; `database`: workers poll."),
     ),
     "Scheduler": (
-        V("JOB_FILE", Module(), "project.scheduler_config", "Module with `JOBS` and `CHANNELS`.", wrong=Wrong.PASSED_ON),
+        V("JOB_FILE", Module(), "project.scheduler_config", "Module with `JOBS` and `CHANNELS`; `scripts/run` writes `team.scheduler_config`.", wrong=Wrong.PASSED_ON),
+        V("VERIFY_LOG", File(), "", "Where `verify_jobs --log` writes its line.", usual="`docs/BURNDOWN_TRACKING_LOG.md` in `VAR_DIR`", example="docs/BURNDOWN_TRACKING_LOG.md"),
+        V("RISK_REGISTER", File(), "", "The risk register.", usual="`docs/RISK_REGISTER.md` in `VAR_DIR`", example="docs/RISK_REGISTER.md"),
         V("SCHEDULER_EXECUTOR", Choice("local", "celery"), "local", "What runs jobs: `local`, the scheduler; `celery`, [Celery workers](../scheduling.md)."),
         V("SCHEDULER_ISOLATION", Choice("process", "thread"), "process", "Where the code of a job runs: `process`, one for each run; `thread` of the scheduler ([which to choose](../jobs.md#processes-and-threads))."),
         V("SCHEDULER_ALLOWED_MODULES", kinds.MODULES, "project.demo", "Modules whose functions may be run, and commands (`management:NAME`), beside those that the job file names.", may_be_empty=True),

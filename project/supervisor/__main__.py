@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from project.configuration.reading import environment
 from project.supervisor import address
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
     )
 
     def welcome() -> None:
-        say(f"Vigil is ready: {address.site_url(options.host, options.port)}")
+        path = urlsplit(os.environ["SITE_URL"]).path.lstrip("/")
+        say(f"Vigil is ready: {address.site_url(options.host, options.port)}{path}")
         say(f"Sign in: {user}. Ctrl-C ends it.")
 
     watch = Watch(
@@ -52,6 +54,7 @@ def services(listener: socket.socket) -> list[Service]:
     """The web process (which takes WEB_CONCURRENCY for more workers), the scheduler and the notification worker."""
     web = [
         *("-m", "gunicorn", "project.wsgi", "--chdir", str(HOME)),
+        *("-c", "python:project.gunicorn_config"),
         *("--bind", f"fd://{listener.fileno()}", "--threads", str(WEB_THREADS)),
         *("--graceful-timeout", "5", "--log-level", "warning", "--no-control-socket"),
     ]

@@ -50,7 +50,7 @@ def of_this_start(url: str, host: str, port: int) -> str:
     parts = urlsplit(url)
     if parts.hostname != "localhost" or parts.port in (None, port):
         return url
-    return site_url(host, port).rstrip("/")
+    return site_url(host, port).rstrip("/") + parts.path
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

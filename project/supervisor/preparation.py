@@ -7,7 +7,7 @@ import io
 import sys
 from pathlib import Path
 
-from project import first_run, translations
+from project import first_run, team_folder, translations
 from project.configuration import reading
 from project.configuration.env_file import EnvFileError
 from project.configuration.kinds import NotAllowedError
@@ -27,6 +27,7 @@ def prepare(home: Path, port: int, say: Say) -> str:
         say("Wrote .env with new secrets.")
     elif added:
         say(f"Added to .env: {', '.join(added)}.")
+    _make_team_folder(home, say)
     _compile_translations(home)
     _load_settings(say)
     _bring_up_database(say)
@@ -38,6 +39,16 @@ def _complete_env(env: Path, port: int) -> list[str]:
         return first_run.complete_env(env, port)
     except EnvFileError as error:
         raise StartError(str(error)) from error
+
+
+def _make_team_folder(home: Path, say: Say) -> None:
+    try:
+        if team_folder.create(home):
+            say(
+                f"Made the folder {team_folder.NAME} for your jobs; see {team_folder.NAME}/scheduler_config.py."
+            )
+    except OSError as error:
+        raise StartError(f"{home / team_folder.NAME} cannot be made: {error.strerror}.") from error
 
 
 def _compile_translations(home: Path) -> None:

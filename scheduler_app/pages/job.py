@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming
@@ -18,6 +17,7 @@ from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.pages.rendering import render
 from scheduler_app.people import is_staff
 from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine

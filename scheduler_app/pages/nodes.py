@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from scheduler_app import node_lines
 from scheduler_app.clock import db_now
 from scheduler_app.models import Node
 from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.pages.rendering import render
 from scheduler_app.states import NodeKind, NodeState
 
 LIVING_SHOWN = 200

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from scheduler_app import requests
@@ -17,6 +17,7 @@ from scheduler_app.masking import shown
 from scheduler_app.models import JobRun
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
+from scheduler_app.pages.rendering import render
 from scheduler_app.states import FAILED_STATES, OPEN_STATES, RunState
 
 HOUR = timedelta(hours=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from project import team_folder
 from tests import environment, servers
 
 GUIDE = environment.ROOT / "docs" / "operations.md"
@@ -49,7 +50,11 @@ class Checkout:
             elif source.exists():
                 shutil.copy(source, folder / name)
         var = folder / "var"
+        team_folder.create(folder)
+        documents = var / "docs"
         self.env = environment.clean(
+            JOB_FILE=team_folder.JOB_FILE, RISK_REGISTER=str(documents / "RISK_REGISTER.md"),
+            VERIFY_LOG=str(documents / "BURNDOWN_TRACKING_LOG.md"),
             DATABASE_URL=f"sqlite:///{var / 'vigil.sqlite3'}", LOG_DIR=str(var / "log"), VAR_DIR=str(var),
             DJANGO_SUPERUSER_PASSWORD="a-password-for-the-guide",
         )  # fmt: skip
@@ -73,8 +78,9 @@ class Checkout:
         before = path.read_text() if path.exists() else ""
         if code.lstrip().startswith("{"):
             place, after = r"^JOBS\b.*\[\n", f"JOBS = [\n{code}"
-        elif entry := re.match(r'\s+"[A-Z]+":', code):
-            place, after = rf"^{entry[0]}.*\n", code
+        elif re.match(r'\s+"[A-Z]+":', code):
+            place = r"^    \*\*SYSTEM_CHANNELS,\n"
+            after = f"    **SYSTEM_CHANNELS,\n{code}"
         else:
             place, after = r"\A", code
         text, count = re.subn(place, lambda _: after, before, flags=re.M)
@@ -137,9 +143,9 @@ def test_every_command_ends_as_the_guide_says(story):
 
 def test_the_week_is_logged_and_archived(story, site):
     assert find(story, "verify_jobs --log").code == 0
-    log = (site.folder / "docs" / "BURNDOWN_TRACKING_LOG.md").read_text()
+    log = (site.folder / "var" / "docs" / "BURNDOWN_TRACKING_LOG.md").read_text()
     assert re.search(r"20\d\d-\d\d-\d\d", log)
-    assert list((site.folder / "docs" / "verification").iterdir())
+    assert list((site.folder / "var" / "docs" / "verification").iterdir())
 
 
 def test_a_job_is_added_in_two_steps(story):
@@ -149,7 +155,7 @@ def test_a_job_is_added_in_two_steps(story):
 
 def test_a_failing_job_has_an_owner_and_a_place_in_the_risk_register(story, site):
     assert "admin" in find(story, "who_is_told nightly_report").out
-    assert "nightly_report" in (site.folder / "docs" / "RISK_REGISTER.md").read_text()
+    assert "nightly_report" in (site.folder / "var" / "docs" / "RISK_REGISTER.md").read_text()
 
 
 def test_a_channel_that_is_not_configured_says_what_is_missing(story):

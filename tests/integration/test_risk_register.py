@@ -13,7 +13,6 @@ from scheduler_app import documents, ledger
 from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
 from scheduler_app.states import RunState
-from tests.environment import ROOT
 from tests.factories import make_job, start_run
 
 pytestmark = pytest.mark.django_db
@@ -108,10 +107,6 @@ def test_document_without_a_table_gets_one(register):
     run("add", "--job", "nightly")
     assert register.read_text().startswith("# Our risks\n\n| ID | Date |")
     assert len(risk_register.all_risks()) == 1
-
-
-def test_document_of_the_repository_is_the_empty_register():
-    assert (ROOT / "docs" / "RISK_REGISTER.md").read_text() == risk_register.HEADER
 
 
 def test_secret_in_an_error_is_not_written(register):

@@ -17,7 +17,6 @@ from notifications_app.channels import registry
 from project.jobs import (
     backup_database,
     probe_endpoint,
-    prune_history,
     system_health,
     verify_jobs_report,
 )
@@ -281,4 +280,4 @@ def test_findings_are_told_one_by_one():
 @pytest.mark.django_db
 def test_pruning_says_what_it_deleted(monkeypatch):
     monkeypatch.setattr(retention, "_pruners", {"runs": lambda now, dry_run: 7})
-    assert prune_history.prune() == {"runs": 7}
+    assert retention.prune_history() == {"runs": 7}

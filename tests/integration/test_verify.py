@@ -9,12 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import translation
 
-from scheduler_app import documents, jobfile, mirror, nodes, verify
+from scheduler_app import claims, documents, jobfile, mirror, nodes, verify
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
 from scheduler_app.models import CalendarDay, JobRun, Node, ScheduledJob, Timetable
 from scheduler_app.states import JobState, NodeKind
-from scheduler_app.verify_report import LOG_HEADER, Finding, Report, keep, markdown
+from scheduler_app.verify_report import Finding, Report, keep, markdown
 from tests import environment
 from tests.factories import declaration, make_node, start_run
 
@@ -366,11 +366,6 @@ def test_markdown_stays_a_table_whatever_a_finding_says():
     assert line == "| callable | a | one \\| two three &lt;!-- four | h |"
 
 
-def test_log_of_the_repository_is_the_empty_one():
-    text = (environment.ROOT / "docs" / "BURNDOWN_TRACKING_LOG.md").read_text()
-    assert text.startswith(LOG_HEADER)
-
-
 def test_relative_paths_begin_in_the_projects_folder():
     assert documents.path_of("docs/LOG.md") == environment.ROOT / "docs" / "LOG.md"
     assert documents.path_of("/elsewhere/LOG.md") == Path("/elsewhere/LOG.md")
@@ -472,3 +467,14 @@ def test_next_run_of_a_job_is_the_next_slot_in_which_it_does_not_rest(job_file):
     mirror.sync(file)
     Timetable.objects.update(next_run_time=saturday.replace(hour=9))
     assert verify.verify(saturday).jobs[0].next_run_at == monday
+
+
+def test_queue_of_a_job_that_is_off_is_found_where_a_run_waits(job_file):
+    file = job_file(declaration("a", enabled=False, queue="heavy"))
+    mirror.sync(file)
+    claims.request_run(ScheduledJob.objects.get(pk="a"))
+    make_node(tick_at=db_now(), file_digest=file.digest, queues="default")
+    assert found() == []
+    JobRun.objects.update(ready_at=db_now() - timedelta(minutes=1))
+    (finding,) = verify.verify(db_now()).findings
+    assert "heavy, where runs wait since" in finding.text

@@ -9,8 +9,9 @@ from django.core.checks import run_checks
 from django.db import ProgrammingError, connection
 from django.test import override_settings
 
-from notifications_app import conf
+from notifications_app import conf, queues
 from notifications_app.channels import registry
+from notifications_app.channels.apprise import service
 from scheduler_app import calendar_days
 from scheduler_app.models import CalendarDay
 from tests.factories import declaration
@@ -144,3 +145,96 @@ def test_calendars_are_checked_without_tables_as_well(file_with_a_calendar, monk
 def test_file_that_cannot_be_read_is_told_elsewhere(file_with_a_calendar):
     file_with_a_calendar.write_text("JOBS = 5")
     assert "vigil_scheduler.W003" not in findings(deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [("", "names no Celery app"), ("shop.celery.app", "No module named 'shop'")],
+)
+def test_executor_celery_without_a_celery_app_is_told(app, told):
+    value = {**settings.VIGIL_SCHEDULER, "EXECUTOR": "celery", "CELERY_APP": app}
+    with override_settings(VIGIL_SCHEDULER=value):
+        found = findings()
+    assert list(found) == ["vigil_scheduler.E010"]
+    assert told in found["vigil_scheduler.E010"]
+    assert "pip install 'vigil[celery]', set CELERY_APP" in found["vigil_scheduler.E010"]
+
+
+def test_scheduler_without_django_apscheduler_is_told():
+    apps = [name for name in settings.INSTALLED_APPS if name != "django_apscheduler"]
+    with override_settings(INSTALLED_APPS=apps):
+        assert "Add 'django_apscheduler'" in findings()["vigil_scheduler.E011"]
+
+
+@pytest.fixture
+def job_file(tmp_path, settings, monkeypatch):
+    """`job_file(text)` makes `text` the site's job file."""
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.VIGIL_SCHEDULER = {**settings.VIGIL_SCHEDULER, "JOB_FILE": "checked_jobs"}
+    return (tmp_path / "checked_jobs.py").write_text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("JOBS = [", "cannot be read"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("JOBS = {}", "JOBS is not a list"),
+        ("JOBS = [{'id': 'a'}]", "name is missing. Every job has one. (6 more)"),
+        ("import no_such_module_of_ours", "No module named"),
+    ],
+)
+def test_job_file_that_cannot_be_used_is_told(job_file, text, told):
+    job_file(text)
+    assert told in findings()["vigil_scheduler.W010"]
+
+
+def test_job_file_that_prints_leaves_stdout_alone(job_file, capsys):
+    job_file("print('hello from the job file')\nJOBS = []")
+    assert findings() == {}
+    assert capsys.readouterr().out == ""
+
+
+def test_job_file_without_the_system_jobs_is_told(job_file):
+    job_file(f"JOBS = {[declaration('a')]!r}")
+    found = findings()
+    assert set(found) == {"vigil_scheduler.W011", "vigil_notifications.W011"}
+    assert "*scheduler_app.system_jobs.JOBS" in found["vigil_scheduler.W011"]
+    assert "notifications_app.jobs.sweep_notifications" in found["vigil_notifications.W011"]
+
+
+def test_the_command_does_as_well_as_the_function(job_file):
+    prune = declaration("prune", callable="management:prune_history")
+    del prune["module"]
+    job_file(f"from notifications_app.system_jobs import JOBS\nJOBS = [*JOBS, {prune!r}]")
+    assert findings() == {}
+
+
+def test_site_without_a_job_file_is_told_on_deployment_only():
+    with override_settings(VIGIL_SCHEDULER={}):
+        assert findings() == {}
+        assert "JOB_FILE" in findings(deploy=True)["vigil_scheduler.W010"]
+
+
+def test_sqlite_without_immediate_transactions_is_told(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    assert ("vigil_scheduler.W012" in findings()) == (connection.vendor == "sqlite")
+
+
+@pytest.mark.parametrize(
+    "backend", ["no_such_package.RedisCache", "django.core.cache.backends.redis.RedisCache"]
+)
+@pytest.mark.parametrize("queue", ["auto", "redis"])
+def test_queue_on_redis_without_django_redis_is_told(backend, queue):
+    caches = {**settings.CACHES, "vigil_queue": {"BACKEND": backend, "LOCATION": "redis://x"}}
+    value = {**settings.VIGIL_NOTIFICATIONS, "QUEUE": queue}
+    with override_settings(CACHES=caches, VIGIL_NOTIFICATIONS=value):
+        assert "pip install 'vigil[redis]'" in findings()["vigil_notifications.W010"]
+        assert queues.mode() == "database"
+
+
+def test_channel_apprise_without_its_package_is_told(monkeypatch):
+    monkeypatch.setattr(service, "_is_installed", lambda: False)
+    options = {"ENABLED": True, "URL": "json://example.com"}
+    with override_settings(VIGIL_NOTIFICATIONS={"APPRISE": options}):
+        assert "pip install 'vigil[apprise]'" in findings()["vigil_notifications.W001"]

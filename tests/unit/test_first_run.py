@@ -10,7 +10,7 @@ import pytest
 from project import first_run, translations
 from project.configuration.env_file import EnvFileError
 
-KEYS = ["SECRET_KEY", "METRICS_TOKEN", "ADMIN_PASSWORD", "SITE_URL"]
+KEYS = ["SECRET_KEY", "METRICS_TOKEN", "ADMIN_PASSWORD", "SITE_URL", "JOB_FILE"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from scheduler_app.errors import UnknownJobError
 
 class Command(VigilCommand):
     help = (
-        "Keep the risk register (a Markdown table, docs/RISK_REGISTER.md unless configured otherwise): add a dated "
+        "Keep the risk register (a Markdown table, see RISK_REGISTER): add a dated "
         "row for a job that failed, or list what is registered."
     )
     errors = (UnknownJobError, OSError)

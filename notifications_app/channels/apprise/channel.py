@@ -34,6 +34,8 @@ class AppriseChannel(Channel):
     def problem(self) -> str:
         if found := lacking(self.name, self.options, ()):
             return found
+        if missing := service.lacks_library():
+            return missing
         why = service.problem_of(self._url, is_own=False) if self._url else ""
         return _("APPRISE_URL: %(why)s") % {"why": why} if why else ""
 

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,7 +23,7 @@ from notifications_app.channels.apprise import answers, verdicts
 from notifications_app.channels.base import Message
 from notifications_app.channels.deadline import cut_off_after
 from notifications_app.channels.outbound import watched
-from notifications_app.errors import DeliveryError, PermanentError
+from notifications_app.errors import ConfigurationError, DeliveryError, PermanentError
 from scheduler_app.masking import MASK
 from scheduler_app.texts import clean, cut_line
 
@@ -53,9 +54,26 @@ class Named:
         return f"{self.scheme}://{self.host}/…" if self.host else f"{self.scheme}://…#{self.mark}"
 
 
+def lacks_library() -> str:
+    """Why no service can be reached at all; "" where the library is installed."""
+    if _is_installed():
+        return ""
+    return _("The package apprise is not installed: pip install 'vigil[apprise]'.")
+
+
+@cache
+def _is_installed() -> bool:
+    try:
+        return find_spec("apprise") is not None
+    except ImportError:
+        return False
+
+
 @lru_cache(maxsize=1024)
 def named(url: str) -> Named | None:
-    """None for what is no URL of a service."""
+    """None for what is no URL of a service, and for every URL where the library is not installed."""
+    if lacks_library():
+        return None
     with watched():
         plugin = _plugin(url)
     if plugin is None:
@@ -67,6 +85,8 @@ def named(url: str) -> Named | None:
 
 def problem_of(url: str, *, is_own: bool) -> str:
     """Why nothing is sent to `url`, "" when it is. One of a person (`is_own`) may do less than one in the settings."""
+    if lacking := lacks_library():
+        return lacking
     if is_own and _scheme(url) in LOCAL:
         return _("This service belongs to the machine that Vigil runs on.")
     parameters = {name.lower() for name, _value in parse_qsl(urlsplit(url).query)}
@@ -77,6 +97,8 @@ def problem_of(url: str, *, is_own: bool) -> str:
 
 def notify(url: str, message: Message, left_s: float, *, is_own: bool) -> tuple[str, str]:
     """Code and answer of what took the message. Raises DeliveryError."""
+    if lacking := lacks_library():
+        raise ConfigurationError(lacking)
     if problem := problem_of(url, is_own=is_own):
         raise PermanentError(problem)
     with watched() as watch, answers.kept() as seen, _warnings() as said:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from django.core import signing
-from django.urls import NoReverseMatch, reverse
 
 from notifications_app import conf
 from notifications_app.channels.base import Person
+from scheduler_app import links
 
 _SIGNER = signing.Signer(salt="notifications_app.unsubscribe")
 
 
 def link_for(person: Person) -> str:
     """Empty where the site's own address is not known, or it does not have the page."""
-    site = conf.get().SITE_URL.rstrip("/")
-    try:
-        path = reverse("vigil_notifications:unsubscribe", args=[_SIGNER.sign(person.key)])
-    except NoReverseMatch:
-        return ""
-    return site + path if site else ""
+    token = _SIGNER.sign(person.key)
+    return links.absolute(conf.get().SITE_URL, "vigil_notifications:unsubscribe", token)
 
 
 def key_in(token: str) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
-from rich.console import Console
-from rich.progress import Progress
 
 from notifications_app import dead_letters, selectors
 from notifications_app import trace as traces
@@ -130,6 +128,9 @@ class Command(VigilCommand):
 
     def _send_again(self, rows: QuerySet[AlertNotification], total: int) -> int:
         done = 0
+        from rich.console import Console
+        from rich.progress import Progress
+
         console = Console(stderr=True) if self.stderr.isatty() else Console(quiet=True)
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("Sending again", total=total)

@@ -9,7 +9,6 @@ from django.core.management.base import CommandError, CommandParser
 
 from scheduler_app import conf, explain, forks, jobfile
 from scheduler_app.commands import CONFIGURATION, VigilCommand, add_format
-from scheduler_app.engine import Engine
 from scheduler_app.errors import CeleryAppError, JobFileError, SchedulerRunningError
 from scheduler_app.explain import JobPlan, StartPlan
 
@@ -47,6 +46,8 @@ class Command(VigilCommand):
         if queues and conf.get().EXECUTOR == "celery":
             text = "--queues is for schedulers that run jobs themselves; give it to the workers: -Q a,b"
             raise CommandError(text, returncode=CONFIGURATION)
+        from scheduler_app.engine import Engine  # needs django_apscheduler, of which a check speaks
+
         engine = Engine(threads=options["threads"], queues=queues)
         forks.on_stop(lambda: engine.stop(drain=options["drain"]))
         engine.run(once=options["once"])

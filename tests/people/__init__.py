@@ -1,0 +1,1 @@
+"""User models as foreign projects have them; AUTH_USER_MODEL of a test's settings chooses one."""
