@@ -194,6 +194,7 @@ VIGIL_NOTIFICATIONS = {
         "FROM": config("EMAIL_FROM", default=""),
         "USE_TLS": config("EMAIL_USE_TLS", default="auto"),
         "CA_FILE": config("EMAIL_CA_FILE", default=""),
+        "EHLO_NAME": config("EMAIL_EHLO_NAME", default=""),
         "CONNECTIONS": config("EMAIL_CONNECTIONS", default=4, cast=int),
     },
     "WECHAT": {

@@ -29,6 +29,7 @@ NEUTRAL: Mapping[str, str] = {
     "DEFAULT_RECIPIENTS": "admin",
     "EMAIL_CA_FILE": "",
     "EMAIL_CONNECTIONS": "4",
+    "EMAIL_EHLO_NAME": "",
     "EMAIL_ENABLED": "false",
     "EMAIL_FROM": "",
     "EMAIL_PASSWORD": "",
