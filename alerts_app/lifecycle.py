@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from alerts_app.errors import AlertStateError, UnknownAlertError
 from alerts_app.intake import tell
 from alerts_app.models import AlertOccurrence, AlertRecord
-from alerts_app.states import MOVES, AlertState, OccurrenceKind
+from alerts_app.states import MOVES, AlertState, OccurrenceKind, Source
 from scheduler_app.clock import db_now
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,10 @@ def _resolve(
         kind=OccurrenceKind.RESOLVE,
         source_key=f"{source_key}:{alert.pk}" if source_key else None,
         happened_at=now,
+        title=alert.title,
         body=text,
+        link=alert.link,
+        run_state=alert.labels.get("state", "") if alert.source == Source.RUN else "",
         notifies=told,
         fan_out_due=told,
     )
