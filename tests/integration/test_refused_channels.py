@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from alerts_app.intake import NewAlert, raise_alert
 from alerts_app.models import AlertRecord
@@ -14,6 +15,7 @@ from notifications_app import (
     fallback,
     findings,
     lanes,
+    preferences,
     test_messages,
 )
 from notifications_app.channels import registry
@@ -31,10 +33,12 @@ from notifications_app.models import (
     LaneState,
     NotificationSettings,
 )
+from notifications_app.worker import Worker
 from scheduler_app.clock import db_now
 from tests.channels import FakeChannel
 from tests.delivery import claim_one, dispatcher_of
 from tests.factories import make_user
+from tests.gateways import Gateway, Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -215,9 +219,10 @@ def make_olgas_mail_end() -> None:
 
 def test_refused_lane_is_a_finding_and_touches_no_other_lane():
     now = db_now()
-    for lane in ("a", "b"):
-        lanes.note_failures(Lane("WECHAT", lane), 1, "busy", now, is_probe=False)
-    lanes.note_refusal(Lane("WECHAT", "a"), 1, "errcode 93000", "x", now, is_probe=False)
+    with transaction.atomic():
+        for lane in ("a", "b"):
+            lanes.note_failures(Lane("WECHAT", lane), 1, "busy", now, is_probe=False)
+        lanes.note_refusal(Lane("WECHAT", "a"), 1, "errcode 93000", "x", now, is_probe=False)
     (found,) = findings.channel_findings(now)
     assert found.text == "The gateway of WECHAT refuses it: a: refused: errcode 93000"
     assert [state.lane for state in lanes.refused(now)] == ["a"]
@@ -245,7 +250,8 @@ def test_revoked_robot_is_named_and_the_other_one_goes_on(settings):
 
 def test_alarm_about_a_robot_that_was_replaced_ends_with_the_next_success(settings):
     gone = Lane("EMAIL", "old")
-    lanes.note_refusal(gone, 1, "errcode 93000", "x", db_now(), is_probe=False)
+    with transaction.atomic():
+        lanes.note_refusal(gone, 1, "errcode 93000", "x", db_now(), is_probe=False)
     channel_alarms.refused(gone, "errcode 93000", db_now())
     raise_for_olga()
     deliver(None)
@@ -255,3 +261,58 @@ def test_alarm_about_a_robot_that_was_replaced_ends_with_the_next_success(settin
     raise_for_olga("second")
     deliver(None)
     assert [alarm.state for alarm in alarms()] == ["RESOLVED"]
+
+
+ALIYUN = {"ACCESS_KEY_ID": "gone", "ACCESS_KEY_SECRET": "x", "SIGN_NAME": "V", "TEMPLATE_CODE": "S"}
+REVOKED = {"Code": "InvalidAccessKeyId.NotFound", "Message": "Specified access key is not found."}
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize(
+    ("channel", "options", "reply"),
+    [
+        ("WECHAT", {"WEBHOOK_URL": "{url}/cgi-bin/webhook/send?key=k-1"}, {"errcode": 93000}),
+        (
+            "WECHAT_APP",
+            {"CORP_ID": "ww1", "AGENT_ID": "7", "SECRET": "s-1", "API_URL": "{url}"},
+            {"errcode": 40001, "errmsg": "invalid credential"},
+        ),
+        ("SMS", {**ALIYUN, "ENDPOINT": "{url}"}, Reply(REVOKED, status=404)),
+        *(
+            ("WEBHOOK", {"URL": "{url}/hook", "SECRET": WHSEC}, Reply("no", status=status))
+            for status in (401, 403, 404, 410)
+        ),
+        *(
+            ("APPRISE", {"URL": "json://{host}/hook"}, Reply("no", status=status))
+            for status in (401, 403, 410)
+        ),
+    ],
+)
+def test_each_channel_that_is_refused_waits_and_its_owner_is_told(
+    settings, channel, options, reply
+):
+    with Gateway() as gateway:
+        gateway.reply = reply if isinstance(reply, Reply) else Reply(reply)
+        host = gateway.url.removeprefix("http://")
+        filled = {
+            name: value.replace("{url}", gateway.url).replace("{host}", host)
+            for name, value in options.items()
+        }
+        settings.VIGIL_NOTIFICATIONS = {
+            "QUEUE": "database",
+            "PRIVATE_NETWORKS": ["127.0.0.1"],
+            channel: {"ENABLED": True, **filled},
+        }
+        ChannelState.objects.create(channel=channel, owner="ivan")
+        off = {f"{name}_enabled": False for name in ("system", "email", "wechat")}
+        wishes = {**off, f"{channel.lower()}_enabled": True}
+        preferences.save(
+            make_user("petra"), {**wishes, "wechat_userid": "petra", "mobile": "13800138000"}
+        )
+        raise_alert(NewAlert(fingerprint="disk", title="Full", owner="petra", severity="CRITICAL"))
+        Worker(concurrency=1).run(drain=True)
+    row = AlertNotification.objects.get(channel=channel, recipient_name="petra")
+    assert (row.state, row.reason, row.tries) == ("PENDING", "CHANNEL_REFUSED", 0)
+    assert in_app("petra").get().state == "SENT"
+    assert in_app("ivan").get(alert=alarms(state="OPEN")[0]).state == "SENT"
+    assert len(alarms()) == 1

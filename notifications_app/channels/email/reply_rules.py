@@ -115,24 +115,28 @@ RULES: tuple[Rule, ...] = (
 _OF_COMMANDS = frozenset({500, 502, 503, 504, 555})
 """Refusals of the command itself [5321, 4.2.2]: what Vigil said was wrong, not whom it named."""
 _ADDRESS = re.compile(r"<[^<>]*>")
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_OF_A_RECIPIENT = re.compile(
+    r"\b(users?|mailbox|recipients?|(?<!your )account|alias)\b|no such|unknown|"
+    r"(destination|e-?mail|this|invalid|bad) address|用户|邮箱|收件人",
+    re.IGNORECASE,
+)
+_AFTER_MAIL = (Stage.RECIPIENT, Stage.MESSAGE)
 
 
 def fault_in(stage: Stage, code: int, said: str) -> tuple[Fault, float]:
     """Whose fault a refusal is, by the first rule that fits; and the pause in seconds of a throttle."""
     reply = f"{code} {_ADDRESS.sub('<>', said)}"  # an address may be spelt like one of the words
-    for rule in RULES:
-        if rule.pattern.search(reply):
-            return rule.fault, rule.pause_s
-    return _usual(stage, code, said), 0.0
+    rule = next((rule for rule in RULES if rule.pattern.search(reply)), None)
+    fault = rule.fault if rule else _usual(code, reply)
+    if fault in (Fault.POLICY, Fault.RECIPIENT) and stage not in _AFTER_MAIL:
+        fault = Fault.CHANNEL  # no recipient was named, and no text was sent
+    return fault, rule.pause_s if rule else 0.0
 
 
-def _usual(stage: Stage, code: int, said: str) -> Fault:
-    """What `code` means where no rule fits."""
+def _usual(code: int, reply: str) -> Fault:
+    """What `code` means where no rule fits. A text that names no recipient charges none."""
     if code < 500:
         return Fault.TRANSIENT
-    if stage not in (Stage.RECIPIENT, Stage.MESSAGE) or code in _OF_COMMANDS:
+    if code in _OF_COMMANDS:
         return Fault.CHANNEL
-    if code == 554 and not _ENHANCED.match(said):  # "transaction failed" names no recipient
-        return Fault.POLICY
-    return Fault.RECIPIENT
+    return Fault.RECIPIENT if _OF_A_RECIPIENT.search(reply) else Fault.POLICY

@@ -105,6 +105,10 @@ TO_A_RECIPIENT = [
     ("554 DT:SPM 163 smtp10", PolicyError),
     ("550 5.7.1 Message rejected", PolicyError),
     ("554 Transaction failed", PolicyError),
+    ("550 Administrative prohibition", PolicyError),
+    ("550 Mail from your IP address is refused", PolicyError),
+    ("550 Your account may not send to this domain", PolicyError),
+    ("550 5.0.0 Access denied", PolicyError),
     ("504 Command parameter not implemented", ConfigurationError),
     # the recipient's own
     ("550 5.1.1 <a@b.c>: Recipient address rejected: User unknown", PermanentError),
@@ -114,6 +118,8 @@ TO_A_RECIPIENT = [
     ("550 5.5.0 Requested action not taken: mailbox unavailable", PermanentError),
     ("550 No such user here", PermanentError),
     ("550 Invalid User", PermanentError),
+    ("550 sorry, no mailbox here by that name (#5.1.1)", PermanentError),
+    ("550 收件人不存在", PermanentError),
     ("501 5.1.3 Bad recipient address syntax", PermanentError),
     ("552 5.3.4 Message size exceeds fixed limit", PermanentError),
     ("550 5.1.1 <spam@blacklist.example>: User unknown", PermanentError),
@@ -137,6 +143,21 @@ def test_reply_about_us_has_the_same_class_at_every_command(stage, reply, kind):
 @pytest.mark.parametrize(("reply", "kind"), TO_A_RECIPIENT)
 def test_reply_about_a_recipient_or_a_message_has_its_class(stage, reply, kind):
     assert type(mail_error(stage, int(reply[:3]), reply[4:])) is kind
+
+
+@pytest.mark.parametrize("stage", [Stage.GREETING, Stage.LOGIN, Stage.SENDER])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.2.1 Mailbox disabled",
+        "550 5.1.0 Rejected",
+        "554 5.7.1 Not here",
+        "554 no service",
+        "550 User suspended",
+    ],
+)
+def test_nothing_is_charged_to_a_recipient_who_was_not_named_yet(stage, reply):
+    assert type(mail_error(stage, int(reply[:3]), reply[4:])) is ConfigurationError
 
 
 def test_quota_of_a_day_is_waited_for_longer_than_a_limit_of_connections():
