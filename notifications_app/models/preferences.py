@@ -127,7 +127,7 @@ class NotificationSettings(models.Model):
     def _address_faults(self) -> dict[str, Any]:
         faults: dict[str, Any] = {}
         if self.email and not for_smtp(self.email):
-            faults["email"] = _("No mail server takes this address.")
+            faults["email"] = _("Mail cannot be sent to this address.")
         if self.webhook_url and not is_url(self.webhook_url):
             faults["webhook_url"] = _("Write a URL that begins with https:// or http://.")
         if self.apprise_url and (why := service.problem_of(self.apprise_url, is_own=True)):
