@@ -20,7 +20,7 @@ from scheduler_app.texts import cut_line, storable
 
 BODY_LIMIT_BYTES = 16_384
 CHANGED = (
-    "occurrence_count", "last_seen_at", "body", "link", "labels", "severity", "notified_at",
+    "occurrence_count", "last_seen_at", "title", "body", "link", "labels", "severity", "notified_at",
 )  # fmt: skip
 RANK = {severity: number for number, severity in enumerate(Severity.values)}
 
@@ -97,14 +97,18 @@ def _happen(alert: AlertRecord, new: NewAlert, now: datetime) -> AlertOccurrence
         kind=OccurrenceKind.FIRE,
         source_key=new.source_key,
         happened_at=new.happened_at or now,
+        title=cut_line(new.title, 200),
         body=storable(new.body, BODY_LIMIT_BYTES),
+        link=new.link,
+        run_state=new.labels.get("state", "") if new.source == Source.RUN else "",
         run=new.run,
         notifies=notifies,
         fan_out_due=notifies,
     )
     alert.occurrence_count += 1
     alert.last_seen_at = occurrence.happened_at
-    alert.body, alert.link, alert.labels = occurrence.body, new.link, new.labels
+    alert.title, alert.body, alert.link = occurrence.title, occurrence.body, occurrence.link
+    alert.labels = new.labels
     alert.severity = new.severity if worse else alert.severity
     alert.notified_at = now if notifies else alert.notified_at
     return occurrence

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from alerts_app.errors import AlertStateError, UnknownAlertError
 from alerts_app.intake import tell
 from alerts_app.models import AlertOccurrence, AlertRecord
-from alerts_app.states import MOVES, AlertState, OccurrenceKind
+from alerts_app.states import MOVES, AlertState, OccurrenceKind, Source
 from scheduler_app import bulk
 from scheduler_app.clock import db_now
 
@@ -90,7 +90,10 @@ def _resolve(ended: Sequence[tuple[AlertRecord, Recovery]], *, by: str = "") -> 
                 kind=OccurrenceKind.RESOLVE,
                 source_key=f"{end.source_key}:{alert.pk}" if end.source_key else None,
                 happened_at=end.happened_at,
+                title=alert.title,
                 body=end.text,
+                link=alert.link,
+                run_state=alert.labels.get("state", "") if alert.source == Source.RUN else "",
                 notifies=told,
                 fan_out_due=told,
             )

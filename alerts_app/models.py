@@ -55,7 +55,10 @@ class AlertRecord(models.Model):
 
 
 class AlertOccurrence(models.Model):
-    """One time that it happened (or was over). `fan_out_due`: people are not told yet."""
+    """One time that it happened (or was over). `fan_out_due`: people are not told yet.
+
+    `title`, `body` and `link` belong together: those of the alert are always the ones of its latest firing.
+    """
 
     alert = models.ForeignKey(
         AlertRecord,
@@ -66,7 +69,10 @@ class AlertOccurrence(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=OccurrenceKind.choices)
     source_key = models.CharField(_("source key"), max_length=100, null=True, unique=True)
     happened_at = models.DateTimeField(_("happened"))
+    title = models.CharField(_("title"), max_length=200, blank=True)
     body = models.TextField(_("text"), blank=True)
+    link = models.CharField(_("link"), max_length=500, blank=True)
+    run_state = models.CharField(_("state of the run"), max_length=16, blank=True)
     run = models.BigIntegerField(_("run"), null=True)
     notifies = models.BooleanField(_("notifies"), default=False)
     fan_out_due = models.BooleanField(_("fan-out due"), default=False)

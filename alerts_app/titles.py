@@ -1,24 +1,25 @@
-"""What an alert is called, in the language in force; `AlertRecord.title` is kept in English."""
+"""What an alert or an occurrence is called, in the language in force; the titles in the database are in English."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from alerts_app.models import AlertRecord
+from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import Source
 from scheduler_app.states import RunState
 
 
-def title_of(alert: AlertRecord) -> str:
-    """One line that names what happened."""
+def title_of(alert: AlertRecord, occurrence: AlertOccurrence | None = None) -> str:
+    """One line that names what happened: at `occurrence`, by default at the latest one."""
+    title = (occurrence.title if occurrence else "") or alert.title
     if alert.source != Source.RUN:
-        return alert.title
-    name = alert.labels.get("job_name") or alert.title
-    sentences = {
+        return title
+    name = alert.labels.get("job_name") or title
+    state = (occurrence.run_state if occurrence else "") or alert.labels.get("state", "")
+    sentences: dict[str, str] = {
         RunState.FAILED: _("%(job)s failed"),
         RunState.TIMEOUT: _("%(job)s ran into its time limit"),
         RunState.LOST: _("%(job)s was lost while it ran"),
         RunState.MISSED: _("%(job)s did not run"),
     }
-    sentence = sentences.get(alert.labels.get("state", ""), "%(job)s")
-    return sentence % {"job": name}
+    return sentences.get(state, "%(job)s") % {"job": name}

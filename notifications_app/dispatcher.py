@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from notifications_app import channel_states, claims, conf, daily_counts
+from notifications_app import channel_states, claims, conf, daily_counts, lanes
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel, Outcome
+from notifications_app.channels.configuration import digest_of
 from notifications_app.claims import Claim, Claimant, ClaimedRow
 from notifications_app.errors import NotAskedError
 from notifications_app.facts import Facts
@@ -45,6 +46,10 @@ class NotificationDispatcher:
 
     def channel(self, name: str) -> Channel:
         return self._channels[name]
+
+    def resume_mended(self) -> None:
+        """Open lanes whose gateway refused settings that were changed since. For the start of a process."""
+        lanes.resume_changed({name: digest_of(one.options) for name, one in self._channels.items()})
 
     def claimant(self, state: ChannelState, *, worker: int | None) -> Claimant:
         """How a channel is claimed; the limit of the job file or the admin comes before the channel's own."""
@@ -107,6 +112,7 @@ class NotificationDispatcher:
 @contextmanager
 def dispatching() -> Iterator[NotificationDispatcher]:
     dispatcher = NotificationDispatcher()
+    dispatcher.resume_mended()
     try:
         yield dispatcher
     finally:

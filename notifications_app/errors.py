@@ -36,6 +36,10 @@ class ConfigurationError(DeliveryError):
     """The channel itself is not usable (key revoked, password wrong): whoever runs Vigil has to mend it."""
 
 
+class PolicyError(ConfigurationError):
+    """The gateway does not take this message from us (no relaying, taken for spam), and may take others."""
+
+
 class UnknownOutcomeError(DeliveryError):
     """The request left and no verdict came back: it may have arrived."""
 

@@ -9,13 +9,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from notifications_app import channel_states, outbox, preferences, queues
+from notifications_app import channel_states, lanes, outbox, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.channels.system.channel import IN_APP
 from notifications_app.claims import ClaimedRow
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, ChannelState
 from notifications_app.states import NotificationKind, Reason
+from scheduler_app.clock import db_now
 from scheduler_app.transactions import brief
 
 Row = AlertNotification | ClaimedRow
@@ -41,17 +42,26 @@ def help_orphans() -> None:
         fall_back(outbox.end_orphans(), now)
 
 
+def help_waiting() -> None:
+    """Tell people elsewhere of what waits until the settings of a channel are mended."""
+    for lane in lanes.refused(db_now()):
+        with brief() as now:
+            fall_back(outbox.await_mending(lane, now), now)
+
+
 def _usable(channel: str) -> str:
-    """The fallback of `channel` while it is up, else the inbox."""
+    """The fallback of `channel` while it is up and its gateway does not refuse it, else the inbox."""
     state = ChannelState.objects.filter(pk=channel).first()
     if state is None or state.fallback not in registry.names() or state.fallback == channel:
         return IN_APP
     other = channel_states.state_of(state.fallback)
-    return IN_APP if channel_states.problem_of(other) else state.fallback
+    is_refused = any(lane.channel == state.fallback for lane in lanes.refused(db_now()))
+    return IN_APP if is_refused or channel_states.problem_of(other) else state.fallback
 
 
 def _row(row: Row, person: Any, name: str, now: datetime) -> AlertNotification:
-    if name != IN_APP and not _reaches(person, name, row.severity):
+    is_second = row.reason == Reason.CHANNEL_OFF  # it is in the place of another message already
+    if name != IN_APP and (is_second or not _reaches(person, name, row.severity)):
         name = IN_APP
     return AlertNotification.like(
         row, channel=name, lane="", reason=Reason.CHANNEL_OFF, created_at=now, due_at=now

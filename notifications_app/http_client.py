@@ -159,6 +159,8 @@ def refusal(answer: Answer, gateway: str) -> DeliveryError | None:
     wait_s = _retry_after_s(answer)
     if status == 429 or (status == 503 and wait_s):
         return ThrottledError(text, retry_after_s=wait_s, code=code, answer=kept)
+    if status in (401, 403):
+        return ConfigurationError(f"{text} (is the key right?)", code=code, answer=kept)
     if status < 400 or status in (404, 405, 410):
         return ConfigurationError(f"{text} (is the URL right?)", code=code, answer=kept)
     return DeliveryError(text, code=code, answer=kept)

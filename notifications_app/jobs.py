@@ -35,6 +35,7 @@ def sweep_notifications() -> dict[str, Any]:
     """Return what dead workers held, and make the bell say how much is due."""
     returned = outbox.sweep()
     fallback.help_orphans()
+    fallback.help_waiting()
     channel_states.ensure()
     now = db_now()
     rows = claims.due(now).order_by("priority", "due_at", "id")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Case, QuerySet, When
 
 from notifications_app import conf
 from notifications_app.models import AlertNotification, LaneState
@@ -20,9 +21,11 @@ from notifications_app.rate_limits import RateLimit
 
 logger = logging.getLogger("NotificationDispatcher")
 
-FIRST_OPENING_S = 30.0
-LONGEST_OPENING_S = 600.0
+FIRST_OPENING_S, LONGEST_OPENING_S = 30.0, 600.0
+FIRST_REFUSAL_S, LONGEST_REFUSAL_S = 60.0, 3600.0
+"""Longer than the breaker's: providers lock accounts that try a wrong password too often."""
 BREAKER = "breaker"
+REFUSED = "refused"
 
 
 class Lane(NamedTuple):
@@ -102,10 +105,42 @@ def pause(lane: Lane, seconds: float, reason: str, now: datetime) -> None:
 
 def resume(channel: str, *, by: str) -> int:
     """An operator says that the gateway is well again; returns how many lanes were paused."""
-    paused = LaneState.objects.filter(channel=channel, paused_until__isnull=False)
-    count = paused.update(paused_until=None, pause_reason="", failures_in_a_row=0, openings=0)
+    count = _open(LaneState.objects.filter(channel=channel, paused_until__isnull=False))
     logger.warning("lanes_resumed", extra={"channel": channel, "lanes": count, "by": by})
     return count
+
+
+def resume_changed(digests: Mapping[str, str]) -> None:
+    """Open lanes whose gateway refused other settings than those in force; `digests` are by channel."""
+    for state in LaneState.objects.exclude(refused_settings=""):
+        if digests.get(state.channel, state.refused_settings) != state.refused_settings:
+            _open(LaneState.objects.filter(pk=state.pk, refused_settings=state.refused_settings))
+            extra = {"channel": state.channel, "lane": state.lane}
+            logger.warning("lane_resumed_with_new_settings", extra=extra)
+
+
+def _open(paused: QuerySet[LaneState]) -> int:
+    """End pauses. A lane that was refused keeps a failure, so that its next success is noticed (`note_alive`)."""
+    failures = Case(When(refused_settings="", then=0), default=1)
+    return paused.update(
+        paused_until=None,
+        pause_reason="",
+        failures_in_a_row=failures,
+        openings=0,
+        refused_settings="",
+    )
+
+
+def refused(now: datetime) -> list[LaneState]:
+    """The lanes whose gateway refuses the channel."""
+    paused = LaneState.objects.filter(paused_until__gt=now).exclude(refused_settings="")
+    return list(paused.order_by("channel", "lane"))
+
+
+def ask_again(lane: Lane, now: datetime) -> None:
+    """Let the next message ask whether the gateway still refuses the channel."""
+    rows = LaneState.objects.filter(channel=lane.channel, lane=lane.name)
+    rows.exclude(refused_settings="").update(paused_until=now)
 
 
 def lock(lane: Lane) -> LaneState:
@@ -147,14 +182,17 @@ def end_probe(lane: Lane, now: datetime) -> None:
     )
 
 
-def note_alive(lane: Lane) -> None:
-    """The gateway answered: whatever the breaker has counted is void."""
-    LaneState.objects.filter(channel=lane.channel, lane=lane.name, failures_in_a_row__gt=0).update(
+def note_alive(lane: Lane) -> bool:
+    """The gateway answered: whatever the breaker has counted is void. Returns whether it had counted anything."""
+    rows = LaneState.objects.filter(channel=lane.channel, lane=lane.name, failures_in_a_row__gt=0)
+    found = rows.update(
         failures_in_a_row=0,
         openings=0,
         paused_until=None,
         pause_reason="",
+        refused_settings="",
     )
+    return bool(found)
 
 
 def note_failures(lane: Lane, count: int, error: str, now: datetime, *, is_probe: bool) -> bool:
@@ -169,9 +207,35 @@ def note_failures(lane: Lane, count: int, error: str, now: datetime, *, is_probe
     if opens:
         seconds = min(FIRST_OPENING_S * 2**state.openings, LONGEST_OPENING_S)
         state.openings += 1
-        state.paused_until = now + timedelta(seconds=seconds)
-        state.pause_reason = f"{BREAKER}: {error}"[:200]
-        extra = {"channel": lane.channel, "lane": lane.name, "seconds": seconds, "why": error}
-        logger.warning("breaker_opened", extra=extra)
-    state.save(update_fields=["failures_in_a_row", "openings", "paused_until", "pause_reason"])
+        _close(state, seconds, f"{BREAKER}: {error}", now)
+    state.save(update_fields=COUNTED)
     return opens
+
+
+def note_refusal(
+    lane: Lane, count: int, error: str, digest: str, now: datetime, *, is_probe: bool
+) -> bool:
+    """The gateway refuses the channel for its settings (of `digest`); whether that is new, or was asked again.
+
+    The lane is paused at once; single messages ask after a minute, then after twice as long, up to an hour.
+    """
+    state = lock(lane)
+    state.failures_in_a_row += count
+    opens = is_probe or not state.refused_settings
+    if opens:
+        asked = state.openings if state.refused_settings else 0
+        seconds = min(FIRST_REFUSAL_S * 2**asked, LONGEST_REFUSAL_S)
+        state.openings, state.refused_settings = asked + 1, digest
+        _close(state, seconds, f"{REFUSED}: {error}", now)
+    state.save(update_fields=[*COUNTED, "refused_settings"])
+    return opens
+
+
+COUNTED = ("failures_in_a_row", "openings", "paused_until", "pause_reason")
+
+
+def _close(state: LaneState, seconds: float, reason: str, now: datetime) -> None:
+    state.paused_until = now + timedelta(seconds=seconds)
+    state.pause_reason = reason[:200]
+    extra = {"channel": state.channel, "lane": state.lane, "seconds": seconds, "why": reason}
+    logger.warning("breaker_opened", extra=extra)

@@ -81,6 +81,11 @@ def _counts(channels: list[ChannelLine]) -> Iterator[str]:
         "Attempts that failed.",
         [(_labels(line), line.failure_count) for line in channels],
     )
+    yield from counter(
+        "scheduler_notification_unusable_total",
+        "Messages that ended because their channel was off or not configured.",
+        [(_labels(line), line.unusable_count) for line in channels],
+    )
     yield from gauge(
         "scheduler_notification_pending",
         "Messages that are due and not sent.",
@@ -123,6 +128,7 @@ def _channel(line: ChannelLine) -> dict[str, Any]:
         "pending": line.pending,
         "success_count": line.success_count,
         "failure_count": line.failure_count,
+        "unusable_count": line.unusable_count,
         "success_rate_24h": line.success_rate_24h,
         "failures_in_a_row": state.failures_in_a_row,
         "gateway_p50_ms": line.gateway_ms(0.50),

@@ -13,6 +13,7 @@ from alerts_app.models import AlertOccurrence, AlertRecord
 from notifications_app import channel_alarms, conf, preferences
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel, Person, Topic
+from notifications_app.channels.system.channel import IN_APP
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.models.notifications import PRIORITY
@@ -26,18 +27,18 @@ def fire_rows(
     alert = occurrence.alert
     about = channel_alarms.channel_of(alert)
     names = [name for name in registry.names() if name != about]
-    return [
-        row
-        for wishes in readers
-        for row in rows_for(
-            alert,
-            occurrence,
-            NotificationKind.FIRE,
-            wishes,
-            preferences.channels_for(wishes, alert.severity, names),
-            now,
-        )
-    ]
+    # who has no channel but the one that does not work is told in-app, whatever the switches say
+    last_resort = [IN_APP] if about else []
+    rows = []
+    for wishes in readers:
+        wanted = preferences.channels_for(wishes, alert.severity, names)
+        channels = wanted or last_resort
+        mine = rows_for(alert, occurrence, NotificationKind.FIRE, wishes, channels, now)
+        if not wanted:
+            for row in mine:
+                row.reason = Reason.CHANNEL_OFF
+        rows += mine
+    return rows
 
 
 def rows_for(

@@ -20,8 +20,8 @@ from django.db.models import Q
 from notifications_app import conf, lanes, queues
 from notifications_app.channels import registry
 from notifications_app.claims import ClaimedRow, due, held_under, suspects
-from notifications_app.models import AlertNotification
-from notifications_app.states import NotificationState, Reason
+from notifications_app.models import AlertNotification, LaneState
+from notifications_app.states import DUE_STATES, NotificationState, Reason
 from scheduler_app import bulk
 from scheduler_app.clock import db_now
 from scheduler_app.transactions import brief, locked
@@ -91,12 +91,13 @@ WRITTEN = (
 
 
 def _values(row: ClaimedRow, token: str, verdict: Verdict, now: datetime) -> dict[str, Any]:
+    is_sent = verdict.state == NotificationState.SENT
     return {
         "id": row.pk,
         "lease_token": token,
         "state": verdict.state,
         "reason": verdict.reason,
-        "error_message": verdict.error or row.error_message,
+        "error_message": "" if is_sent else verdict.error or row.error_message,
         "due_at": verdict.due_at or row.due_at,
         "finished_at": now if verdict.due_at is None else None,
         "tries": row.tries + int(verdict.burns_try),
@@ -206,6 +207,22 @@ def end_orphans() -> list[AlertNotification]:
         row.error_message = f"There is no channel {row.channel} any more."
     _write_ends(rows, now)
     return rows
+
+
+def await_mending(lane: LaneState, now: datetime) -> list[AlertNotification]:
+    """Mark what is due in a lane whose gateway refuses the channel. In the caller's transaction.
+
+    Returns the rows that were not marked yet, with what they carry, whose people are to be told elsewhere.
+    """
+    waiting = due(now).filter(channel=lane.channel, lane=lane.lane)
+    fresh = waiting.exclude(reason=Reason.CHANNEL_REFUSED).order_by("pk")
+    rows = list(locked(fresh)[:SWEPT_AT_ONCE])
+    ids = [row.pk for row in rows]
+    AlertNotification.objects.filter(pk__among=ids).update(
+        reason=Reason.CHANNEL_REFUSED, error_message=lane.pause_reason
+    )
+    carried = AlertNotification.objects.filter(carried_by__among=ids, state__in=DUE_STATES)
+    return [*rows, *carried.order_by("pk")]
 
 
 def _return_lost(rows: Sequence[AlertNotification], error: str, now: datetime) -> None:

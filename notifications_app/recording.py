@@ -20,15 +20,23 @@ from notifications_app import (
     summaries,
 )
 from notifications_app.channels.base import Channel, Outcome
+from notifications_app.channels.configuration import digest_of
 from notifications_app.claims import Claim, ClaimedRow
-from notifications_app.errors import ConfigurationError, DeliveryError, ThrottledError
+from notifications_app.errors import DeliveryError, PolicyError, ThrottledError
 from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, DeliveryAttempt
 from notifications_app.outbox import Settlement, Verdict
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
-from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, wait_of
+from notifications_app.verdicts import (
+    blames_gateway,
+    outcome_of,
+    refuses_channel,
+    verdict_on,
+    wait_of,
+)
 from scheduler_app import bulk
+from scheduler_app.states import Severity
 from scheduler_app.texts import storable
 from scheduler_app.transactions import brief
 
@@ -44,6 +52,8 @@ UNREACHED = (
     Reason.OUTCOME_UNKNOWN,
     Reason.TRIES_USED_UP,
 )
+UNREACHED_IF_CRITICAL = (Reason.REFUSED, Reason.NO_ADDRESS)
+"""The person's own fault, which they see in their settings; what is critical is told in-app all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +81,9 @@ def record(results: Sequence[Result]) -> None:
         attempts = [_attempt(*pair, now, pair[0].judged.row.pk not in kept) for pair in asked]
         bulk.insert(DeliveryAttempt, attempts)
         _help_unreached([pair for pair in ended if pair[0].judged.row.pk in kept], now)
-        for lane in _unasked(results, [one for one, _settlement in asked]):
+        for lane in _unasked(results):
             lanes.end_probe(lane, now)
-        _note_lanes([one for one, _settlement in asked], now)
+        _note_lanes([one for one in results if one.outcome], now)
         rollups.count(attempts, _births(asked), now)
     for (one, settlement), attempt in zip(asked, attempts, strict=True):
         _log(one, settlement.verdict, attempt)
@@ -91,7 +101,7 @@ def _births(asked: Sequence[tuple[Result, Settlement]]) -> list[tuple[str, datet
 def _settlement(one: Result, now: datetime) -> Settlement:
     judged = one.judged
     verdict = judged.verdict or verdict_on(
-        one.channel, one.error, tries=judged.row.tries, is_probe=one.claim.is_probe, now=now
+        one.channel, one.error, row=judged.row, is_probe=one.claim.is_probe, now=now
     )
     carried = list(judged.aside)
     if judged.verdict is None:
@@ -105,7 +115,7 @@ def _settlement(one: Result, now: datetime) -> Settlement:
 
 
 def _was_asked(one: Result, settlement: Settlement) -> bool:
-    """A channel that is off counts as a failure although no gateway was called."""
+    """Whether there is an attempt to be kept. That of a channel that is off called no gateway."""
     return one.outcome is not None or settlement.verdict.reason == Reason.CHANNEL_OFF
 
 
@@ -133,18 +143,26 @@ def _help_unreached(mine: Sequence[tuple[Result, Settlement]], now: datetime) ->
     """Who could not be reached is told elsewhere; what was booked and not sent is given back."""
     lost: dict[str, list[AlertNotification | ClaimedRow]] = defaultdict(list)
     for one, settlement in mine:
-        dead = settlement.verdict.state == NotificationState.DEAD
-        if dead and (
-            settlement.verdict.reason in UNREACHED or isinstance(one.error, ConfigurationError)
-        ):
-            carried = [row for row, verdict in settlement.carried if verdict.state == "DEAD"]
-            lost[one.channel.name] += [settlement.row, *carried]
+        lost[one.channel.name] += _unreached(one, settlement)
         if one.error and outcome_of(one.error) != AttemptOutcome.UNKNOWN:
             daily_counts.release(one.channel, settlement.row.recipient_key, now)
         if settlement.verdict.reason == Reason.DAILY_CAP:
             channel_alarms.cap_reached(one.channel.name, settlement.verdict.error, now)
     for rows in lost.values():
         fallback.fall_back(rows, now)
+
+
+def _unreached(one: Result, settlement: Settlement) -> list[AlertNotification | ClaimedRow]:
+    """Rows that ended without having reached their people, or wait (for the first time) for settings to be mended."""
+    verdict = settlement.verdict
+    is_critical = one.judged.row.severity == Severity.CRITICAL
+    reasons = (*UNREACHED, *UNREACHED_IF_CRITICAL) if is_critical else UNREACHED
+    if verdict.state == NotificationState.DEAD and verdict.reason in reasons:
+        return [settlement.row, *(row for row, end in settlement.carried if end.state == "DEAD")]
+    told_before = one.judged.row.reason == Reason.CHANNEL_REFUSED
+    if verdict.reason == Reason.CHANNEL_REFUSED and not told_before:
+        return [settlement.row, *(row for row, _is_over in one.judged.told)]
+    return []
 
 
 def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
@@ -161,10 +179,10 @@ def _note_lanes(asked: Sequence[Result], now: datetime) -> None:
         _note_channel(name, results, now)
 
 
-def _unasked(results: Sequence[Result], asked: Sequence[Result]) -> list[Lane]:
-    """The lanes whose probe came to nothing."""
-    probed = {one.claim.lane for one in results if one.claim.is_probe}
-    return sorted(probed - {one.claim.lane for one in asked if one.claim.is_probe})
+def _unasked(results: Sequence[Result]) -> list[Lane]:
+    """The lanes whose probe asked no gateway."""
+    probes = [one for one in results if one.claim.is_probe]
+    return sorted({one.claim.lane for one in probes} - {p.claim.lane for p in probes if p.outcome})
 
 
 _failing: set[Lane] = set()
@@ -172,6 +190,10 @@ _failing: set[Lane] = set()
 
 
 def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
+    refused = [one for one in results if refuses_channel(one.error)]
+    if refused:
+        _note_refusal(lane, refused, now)
+        return
     throttled = [one.error for one in results if isinstance(one.error, ThrottledError)]
     blamed = [one.error for one in results if blames_gateway(one.error)]
     if throttled:
@@ -180,12 +202,21 @@ def _note_lane(lane: Lane, results: Sequence[Result], now: datetime) -> None:
     if len(blamed) < len(results):
         if lane in _failing or any(one.claim.is_watched for one in results):
             _failing.discard(lane)
-            lanes.note_alive(lane)
+            if lanes.note_alive(lane):
+                channel_alarms.lane_worked(lane, now)
         return
     _failing.add(lane)
     said, is_probe = _words(blamed[-1]), any(one.claim.is_probe for one in results)
     if lanes.note_failures(lane, len(_calls(results)), said, now, is_probe=is_probe):
         channel_alarms.breaker_opened(lane, said, now)
+
+
+def _note_refusal(lane: Lane, refused: Sequence[Result], now: datetime) -> None:
+    _failing.add(lane)
+    said, digest = _words(refused[-1].error), digest_of(refused[-1].channel.options)
+    is_probe = any(one.claim.is_probe for one in refused)
+    if lanes.note_refusal(lane, len(_calls(refused)), said, digest, now, is_probe=is_probe):
+        channel_alarms.refused(lane, said, now)
 
 
 def _calls(results: Sequence[Result]) -> set[str]:
@@ -197,19 +228,15 @@ def _calls(results: Sequence[Result]) -> set[str]:
 
 
 def _note_channel(name: str, results: Sequence[Result], now: datetime) -> None:
-    errors = [_error_of(one) for one in results]
+    errors = [_words(one.error) if one.error else "" for one in results]
     failures = [error for error in errors if error]
     if len(failures) < len(errors) and channel_states.note_success(name, now):
         channel_alarms.worked(name, now)
     if failures:
         in_a_row = channel_states.note_failures(name, len(failures), failures[-1], now)
         channel_alarms.failed(name, in_a_row, failures[-1], now)
-
-
-def _error_of(one: Result) -> str:
-    if one.judged.verdict:
-        return one.judged.verdict.error
-    return _words(one.error) if one.error else ""
+    if some := [one.error for one in results if isinstance(one.error, PolicyError)]:
+        channel_alarms.message_refused(name, _words(some[-1]), now)
 
 
 def _words(error: DeliveryError | None) -> str:

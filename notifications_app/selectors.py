@@ -10,7 +10,7 @@ from typing import Any
 from notifications_app import channel_states, lanes, outbox, queues
 from notifications_app.channels import registry
 from notifications_app.models import ChannelState, ChannelTally, GatewayTally, LaneState
-from notifications_app.states import FAILURE_OUTCOMES, SUCCESS_OUTCOMES
+from notifications_app.states import FAILURE_OUTCOMES, SUCCESS_OUTCOMES, AttemptOutcome
 from scheduler_app import nodes
 from scheduler_app.histogram import merge, percentile
 from scheduler_app.models.tallies import ALL_TIME
@@ -20,7 +20,10 @@ from scheduler_app.states import NodeKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelLine:
-    """One channel as tables show it: its switches, and attempts since ever and in the last 24 hours."""
+    """One channel as tables show it: its switches, and attempts since ever and in the last 24 hours.
+
+    Rates, failures and percentiles are those of the gateway.
+    """
 
     state: ChannelState
     problem: str
@@ -43,6 +46,11 @@ class ChannelLine:
     @property
     def failure_count(self) -> int:
         return _of(self.totals, FAILURE_OUTCOMES)
+
+    @property
+    def unusable_count(self) -> int:
+        """Messages that ended because the channel was off or not configured: no gateway was called."""
+        return self.totals[AttemptOutcome.CONFIGURATION]
 
     @property
     def success_rate_24h(self) -> float | None:

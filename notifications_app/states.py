@@ -60,6 +60,7 @@ class Reason(TextChoices):
     FIRING_UNTOLD = "FIRING_UNTOLD", _("the firing was never told")
     TOLD_WITH_FIRING = "TOLD_WITH_FIRING", _("told together with the firing")
     QUIET_HOURS = "QUIET_HOURS", _("quiet hours")
+    CHANNEL_REFUSED = "CHANNEL_REFUSED", _("the gateway refuses the channel")
     CHANNEL_PAUSED = "CHANNEL_PAUSED", _("the channel is paused")
     IN_SUMMARY = "IN_SUMMARY", _("part of a summary")
     DAILY_CAP = "DAILY_CAP", _("the channel's daily cap is reached")
@@ -70,7 +71,8 @@ class AttemptOutcome(TextChoices):
     SENT = "SENT", _("accepted")
     TRANSIENT = "TRANSIENT", _("failed for now")
     PERMANENT = "PERMANENT", _("refused")
-    CONFIGURATION = "CONFIGURATION", _("channel not usable")
+    DENIED = "DENIED", _("the gateway refuses the channel")
+    CONFIGURATION = "CONFIGURATION", _("channel off or not configured")
     UNKNOWN = "UNKNOWN", _("outcome unknown")
     THROTTLED = "THROTTLED", _("asked to slow down")
 
@@ -79,6 +81,7 @@ SUCCESS_OUTCOMES = (AttemptOutcome.SENT,)
 FAILURE_OUTCOMES = (
     AttemptOutcome.TRANSIENT,
     AttemptOutcome.PERMANENT,
-    AttemptOutcome.CONFIGURATION,
+    AttemptOutcome.DENIED,
     AttemptOutcome.UNKNOWN,
 )
+"""Of calls of a gateway. CONFIGURATION is not one of them: no gateway was called, so it counts in no rate of one."""

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
-from notifications_app import conf, new_rows, preferences, queues
+from notifications_app import conf, lanes, new_rows, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
+from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationKind
 from scheduler_app import links
@@ -23,6 +24,8 @@ from scheduler_app.states import Severity
 
 def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
     """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up.
+
+    A gateway that refuses the channel is asked again at once.
 
     Raises NotificationError for a channel that there is not.
     """
@@ -34,11 +37,17 @@ def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
         with translation.override(preferences.language_of(wishes)):
             alert = _alert(channel, by, now)
         occurrence = AlertOccurrence.objects.create(
-            alert=alert, kind=OccurrenceKind.FIRE, happened_at=now, notifies=True
+            alert=alert,
+            kind=OccurrenceKind.FIRE,
+            happened_at=now,
+            title=alert.title,
+            link=alert.link,
+            notifies=True,
         )
         (row,) = new_rows.rows_for(alert, occurrence, NotificationKind.TEST, wishes, [channel], now)
         row.due_at, row.reason = now, ""
         row.save()
+        lanes.ask_again(Lane(row.channel, row.lane), now)
         transaction.on_commit(lambda: queues.ring([row.pk]), robust=True)
     return row
 

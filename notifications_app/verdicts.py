@@ -6,23 +6,25 @@ import random
 from datetime import datetime, timedelta
 
 from notifications_app.channels.base import Channel
+from notifications_app.claims import ClaimedRow
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
     PermanentError,
+    PolicyError,
     ThrottledError,
     UnknownOutcomeError,
 )
 from notifications_app.outbox import Verdict
 from notifications_app.retries import next_delay_s
-from notifications_app.states import AttemptOutcome, NotificationState, Reason
+from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
 
 THROTTLE_S = 60.0
 """How long a gateway is left alone that asks for a pause and does not say how long."""
 
 OUTCOMES: tuple[tuple[type[DeliveryError], AttemptOutcome], ...] = (
     (ThrottledError, AttemptOutcome.THROTTLED),
-    (ConfigurationError, AttemptOutcome.CONFIGURATION),
+    (ConfigurationError, AttemptOutcome.DENIED),
     (PermanentError, AttemptOutcome.PERMANENT),
     (UnknownOutcomeError, AttemptOutcome.UNKNOWN),
     (DeliveryError, AttemptOutcome.TRANSIENT),
@@ -40,7 +42,15 @@ def outcome_of(error: DeliveryError | None) -> AttemptOutcome:
 
 def blames_gateway(error: DeliveryError | None) -> bool:
     """Whether the breaker counts it: the gateway did not do its work, whatever the message was."""
-    return outcome_of(error) in (AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN)
+    return outcome_of(error) in BLAMED
+
+
+BLAMED = (AttemptOutcome.TRANSIENT, AttemptOutcome.UNKNOWN, AttemptOutcome.DENIED)
+
+
+def refuses_channel(error: DeliveryError | None) -> bool:
+    """Whether the gateway refuses every message until the channel's settings are mended."""
+    return isinstance(error, ConfigurationError) and not isinstance(error, PolicyError)
 
 
 def wait_of(error: ThrottledError) -> float:
@@ -49,9 +59,9 @@ def wait_of(error: ThrottledError) -> float:
 
 
 def verdict_on(
-    channel: Channel, error: DeliveryError | None, *, tries: int, is_probe: bool, now: datetime
+    channel: Channel, error: DeliveryError | None, *, row: ClaimedRow, is_probe: bool, now: datetime
 ) -> Verdict:
-    """The next state of a message that was tried `tries` times before. A probe's failure burns no try."""
+    """The next state of the message of `row`. A probe's failure burns no try."""
     if error is None:
         return SENT
     text = str(error)
@@ -60,17 +70,24 @@ def verdict_on(
         return Verdict(
             state=NotificationState.PENDING, reason=Reason.CHANNEL_PAUSED, error=text, due_at=due_at
         )
-    if isinstance(error, PermanentError | ConfigurationError):
+    is_answered = row.kind == NotificationKind.TEST and refuses_channel(error)
+    if isinstance(error, PermanentError) or is_answered:
         return _dead(Reason.REFUSED, text)
+    if refuses_channel(error):
+        # its lane is paused: it goes out when the settings are mended
+        return Verdict(
+            state=NotificationState.PENDING, reason=Reason.CHANNEL_REFUSED, error=text, due_at=now
+        )
     unknown = isinstance(error, UnknownOutcomeError)
     if unknown and not channel.resends_unknown:
         return _dead(Reason.OUTCOME_UNKNOWN, text)
     # a probe is due as soon as its lane opens again, behind the others
-    delay_s = 0.0 if is_probe else next_delay_s(tries + 1, jitter=random.uniform(-1, 1))  # noqa: S311
+    delay_s = 0.0 if is_probe else next_delay_s(row.tries + 1, jitter=random.uniform(-1, 1))  # noqa: S311
     if delay_s is None:
         return _dead(Reason.TRIES_USED_UP, text)
     return Verdict(
         state=NotificationState.UNKNOWN if unknown else NotificationState.FAILED,
+        reason=Reason.CHANNEL_REFUSED if isinstance(error, PolicyError) else Reason.NONE,
         error=text,
         due_at=now + timedelta(seconds=delay_s),
         burns_try=not is_probe,

@@ -45,7 +45,8 @@ def compose(
 ) -> Wording:
     """Subject, plain text and HTML of one notification.
 
-    A firing that is sent after its alert was resolved says both in one.
+    It says how things stand: title, text and link are those of the latest firing of `alert`, also where `occurrence`
+    was an earlier one. A firing that is sent after its alert was resolved says both in one.
     """
     with translation.override(language):
         over = kind == NotificationKind.RESOLVE or alert.state == AlertState.RESOLVED
@@ -53,7 +54,8 @@ def compose(
         label = _("RESOLVED") if over else str(Severity(alert.severity).label).upper()
         if kind == NotificationKind.TEST:
             label = _("TEST")
-        body = head_and_tail(occurrence.body or alert.body, BODY_LIMIT_BYTES)
+        said = occurrence.body if kind == NotificationKind.RESOLVE else ""
+        body = head_and_tail(said or alert.body, BODY_LIMIT_BYTES)
         facts = _facts(alert, occurrence, kind, ZoneInfo(zone))
         return _rendered(label, title, body, facts, alert.link, language)
 

@@ -83,6 +83,7 @@ class Worker:
 
     def run(self, *, once: bool = False, drain: bool = False) -> None:
         channel_states.ensure()
+        self._dispatcher.resume_mended()
         self._heart = Heart(
             NodeKind.WORKER,
             lease_s=15.0,
@@ -150,6 +151,7 @@ class Worker:
             self._swept_s = now_s
             outbox.sweep()
             fallback.help_orphans()
+            fallback.help_waiting()
             self._shelf.forget_idle()
         if now_s - self._renewed_s > conf.get().LEASE_S / 6:
             self._renewed_s = now_s

@@ -11,6 +11,7 @@ from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 
 from notifications_app.selectors import ChannelLine, channel_lines, queue_facts
+from notifications_app.states import FAILURE_OUTCOMES
 from scheduler_app import nodes, selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, LastRun, Node, ScheduledJob
@@ -156,7 +157,7 @@ def _last_runs() -> list[LastRun]:
 def _tried(line: ChannelLine) -> tuple[int, int]:
     """(accepted, failed) attempts of the last 24 hours."""
     good = line.recent["SENT"]
-    bad = sum(line.recent[name] for name in ("TRANSIENT", "PERMANENT", "CONFIGURATION", "UNKNOWN"))
+    bad = sum(line.recent[name] for name in FAILURE_OUTCOMES)
     return good, bad
 
 

@@ -97,7 +97,7 @@ def make_notification(channel: str, *, severity: str = "ERROR", **fields: Any) -
             last_seen_at=now,
         )
         fields["occurrence"] = AlertOccurrence.objects.create(
-            alert=alert, kind="FIRE", happened_at=now
+            alert=alert, kind="FIRE", happened_at=now, title=alert.title
         )
     if "recipient" not in fields:
         fields["recipient"] = make_user(f"person{get_user_model().objects.count()}")

@@ -51,6 +51,14 @@ class SmtpSink:
         self.transports: list[asyncio.Transport] = []
         self.replies: dict[str, str] = {}
         """The reply to a recipient: `replies["a@example.com"] = "550 5.1.1 no such user"`."""
+        self.sender_reply = self.recipient_reply = ""
+        """The reply to every sender, and to every recipient without a reply of its own."""
+        self.logins: list[str] = []
+        """Login mechanisms that EHLO offers; none of them works."""
+        self.takes_utf8 = False
+        """Whether SMTPUTF8 is offered."""
+        self.names: list[str] = []
+        """What clients called themselves in EHLO."""
         self.data_reply = ""
         """The reply to every message, as in "451 4.3.0 later"."""
         self.delay_s = delay_s
@@ -79,6 +87,7 @@ class SmtpSink:
         if self._users is not None:
             options.update(authenticator=self._authenticate, auth_require_tls=offers_tls)
         handler = _SmtpHandler(self, self.connections)
+        options["enable_SMTPUTF8"] = self.takes_utf8
         return _Session(handler, hostname="sink.test", ident="sink", loop=self._loop, **options)
 
     def _authenticate(self, server: Any, session: Any, envelope: Any, way: str, data: Any) -> Any:
@@ -132,10 +141,28 @@ class _SmtpHandler:
         self.sink = sink
         self._number = number
 
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.sink.names.append(hostname)
+        session.host_name = hostname
+        if self.sink.logins:
+            responses.insert(1, f"250-AUTH {' '.join(self.sink.logins)}")
+        return responses
+
+    async def handle_MAIL(
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if reply := self.sink.sender_reply:
+            return reply
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
     ) -> str:
-        if reply := self.sink.replies.get(address):
+        if reply := self.sink.replies.get(address) or self.sink.recipient_reply:
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -36,6 +36,9 @@ class ChannelShape(serializers.Serializer[Any]):
     fallback = serializers.CharField(source="state.fallback")
     success_count = serializers.IntegerField()
     failure_count = serializers.IntegerField()
+    unusable_count = serializers.IntegerField(
+        help_text="Ended because the channel was off or not configured; in no rate."
+    )
     success_rate_24h = serializers.FloatField(allow_null=True, help_text="From 0 to 1.")
     gateway_p50_ms = serializers.SerializerMethodField()
     gateway_p95_ms = serializers.SerializerMethodField()

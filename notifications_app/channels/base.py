@@ -155,6 +155,10 @@ class Channel(ABC):
         """
         return ""
 
+    def lane_name(self, lane: str) -> str:
+        """What an operator calls the target of `lane`, without a secret."""
+        return lane
+
     def target(self, message: Message) -> Hashable:
         """Messages of one group share a call only if they have the same target."""
         return ""

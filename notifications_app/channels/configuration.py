@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 
@@ -18,6 +20,12 @@ def lacking(channel: str, options: Mapping[str, Any], needed: Sequence[str]) -> 
         return ""
     names = _(" and ").join(filter(None, (", ".join(missing[:-1]), missing[-1])))
     return _("%(channel)s is not configured: set %(names)s") % {"channel": channel, "names": names}
+
+
+def digest_of(options: Mapping[str, Any]) -> str:
+    """Tells whether `options` are the same as before, without giving them away: 32 hex digits."""
+    text = json.dumps(options, default=str, skipkeys=True)
+    return salted_hmac("notifications_app.channels.configuration", text).hexdigest()[:32]
 
 
 def setting(options: Mapping[str, Any], key: str) -> str:

@@ -41,7 +41,8 @@ class ChannelState(models.Model):
 class LaneState(models.Model):
     """What all workers keep to in one lane of a channel. Written by `lanes.py`; a lane without a row is free.
 
-    A breaker that is open (`openings` > 0) is a pause; the first message after it is a probe.
+    A breaker that is open (`openings` > 0) is a pause; the first message after it is a probe. `refused_settings` is the
+    digest of the channel's settings while the gateway refuses the channel for them, else "".
     """
 
     channel = models.CharField(_("channel"), max_length=32)
@@ -50,6 +51,9 @@ class LaneState(models.Model):
     pause_reason = models.CharField(_("why paused"), max_length=200, blank=True)
     failures_in_a_row = models.PositiveIntegerField(_("failures in a row"), default=0)
     openings = models.PositiveIntegerField(_("openings of the breaker in a row"), default=0)
+    refused_settings = models.CharField(
+        _("settings that the gateway refuses"), max_length=32, blank=True
+    )
     spent_until = models.DateTimeField(_("rate limit used up until"), null=True)
 
     class Meta:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications_app import conf
 from notifications_app.channels.apprise import service
 from notifications_app.channels.configuration import is_url
+from notifications_app.channels.email.addresses import for_smtp
 from scheduler_app import zones
 from scheduler_app.states import Severity
 
@@ -109,16 +110,12 @@ class NotificationSettings(models.Model):
     def clean(self) -> None:
         """What no field can tell alone, and names that depend on the machine and the site."""
         super().clean()
-        faults: dict[str, Any] = {}
+        faults = self._address_faults()
         if self.timezone and self.timezone not in zones.names():
             faults["timezone"] = _("There is no such time zone: write a name like “Asia/Shanghai”.")
         if self.language and self.language not in conf.languages():
             known = ", ".join(conf.languages())
             faults["language"] = _("The site speaks %(known)s.") % {"known": known}
-        if self.webhook_url and not is_url(self.webhook_url):
-            faults["webhook_url"] = _("Write a URL that begins with https:// or http://.")
-        if self.apprise_url and (why := service.problem_of(self.apprise_url, is_own=True)):
-            faults["apprise_url"] = why
         if (self.quiet_start is None) != (self.quiet_end is None):
             missing = "quiet_start" if self.quiet_start is None else "quiet_end"
             faults[missing] = _("Quiet hours need both a beginning and an end.")
@@ -126,3 +123,13 @@ class NotificationSettings(models.Model):
             faults["quiet_end"] = _("Begin and end are the same.")
         if faults:
             raise ValidationError(faults)
+
+    def _address_faults(self) -> dict[str, Any]:
+        faults: dict[str, Any] = {}
+        if self.email and not for_smtp(self.email):
+            faults["email"] = _("Mail cannot be sent to this address.")
+        if self.webhook_url and not is_url(self.webhook_url):
+            faults["webhook_url"] = _("Write a URL that begins with https:// or http://.")
+        if self.apprise_url and (why := service.problem_of(self.apprise_url, is_own=True)):
+            faults["apprise_url"] = why
+        return faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from notifications_app import channel_states, selectors, test_messages
+from notifications_app import channel_states, lanes, selectors, test_messages
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from scheduler_app.clock import db_now
@@ -37,6 +37,8 @@ def switch(request: HttpRequest, channel: str) -> str:
 def hold(request: HttpRequest, channel: str) -> str:
     wanted = request.POST.get("held") == "on"
     channel_states.set_held(_known(channel), wanted, by=_name(request))
+    if not wanted:
+        lanes.resume(channel, by=_name(request))
     text = _("%(channel)s is paused: messages wait.") if wanted else _("%(channel)s goes on.")
     return text % {"channel": channel}
 

@@ -117,8 +117,9 @@ SECTIONS: Mapping[str, tuple[Variable, ...]] = {
         V("EMAIL_USERNAME", TEXT, "", "Account there.", example="bot@example.com"),
         V("EMAIL_PASSWORD", TEXT, "", "Its password; never sent over plain text to another machine.", is_secret=True),
         V("EMAIL_FROM", Sender(), "", "Sender."),
-        V("EMAIL_USE_TLS", Choice("auto", "true", "false", "ssl", "starttls", "yes", "no", "on", "off", "1", "0", "none"), "auto", "`auto`: SSL on port 465, STARTTLS on 587."),
+        V("EMAIL_USE_TLS", Choice("auto", "true", "false", "ssl", "starttls", "yes", "no", "on", "off", "1", "0", "none"), "auto", "`auto`: SSL on ports 465 and 994, STARTTLS on 587."),
         V("EMAIL_CA_FILE", TEXT, "", "File of certificates to trust besides the system's, for a mail server of your own.", example="/etc/ssl/certs/mail.pem"),
+        V("EMAIL_EHLO_NAME", TEXT, "", "What Vigil calls itself in EHLO.", usual="this machine's name where it is fully qualified, else its address", example="vigil.example.com"),
         V("EMAIL_CONNECTIONS", Integer(0, 1000), "4", "Connections to the mail server that a worker keeps at most; 0: one for each thread."),
     ),
     "WECHAT": (

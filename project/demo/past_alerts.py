@@ -43,7 +43,7 @@ def write(job: ScheduledJob, runs: Sequence[EndedRun]) -> int:
         [
             occurrence
             for alert, episode in zip(alerts, found, strict=True)
-            for occurrence in _occurrences(alert, episode)
+            for occurrence in _occurrences(alert, episode, job)
         ]
     )
     return len(alerts)
@@ -60,7 +60,7 @@ def _alert(job: ScheduledJob, episode: Episode) -> AlertRecord:
         source=first.source,
         severity=first.severity,
         category=first.category,
-        title=first.title,
+        title=last.title,
         body=last.body,
         labels={**last.labels, "demo": True},
         owner=first.owner,
@@ -73,15 +73,21 @@ def _alert(job: ScheduledJob, episode: Episode) -> AlertRecord:
     )
 
 
-def _occurrences(alert: AlertRecord, episode: Episode) -> Iterator[AlertOccurrence]:
+def _occurrences(
+    alert: AlertRecord, episode: Episode, job: ScheduledJob
+) -> Iterator[AlertOccurrence]:
     for run in episode.firings:
         assert run.finished_at is not None
+        new = alert_of(run, job)
         yield AlertOccurrence(
             alert=alert,
             kind=OccurrenceKind.FIRE,
             source_key=f"run:{run.pk}",
             happened_at=run.finished_at,
-            body=run.error,
+            title=new.title,
+            body=new.body,
+            link=new.link,
+            run_state=run.state,
             run=run.pk,
         )
     if episode.recovery and episode.recovery.finished_at:
@@ -90,4 +96,6 @@ def _occurrences(alert: AlertRecord, episode: Episode) -> Iterator[AlertOccurren
             kind=OccurrenceKind.RESOLVE,
             source_key=f"run:{episode.recovery.pk}:resolve:{alert.pk}",
             happened_at=episode.recovery.finished_at,
+            title=alert.title,
+            link=alert.link,
         )

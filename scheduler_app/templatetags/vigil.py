@@ -35,7 +35,9 @@ OK, BAD, WARN = Look("ok", "check"), Look("bad", "cross"), Look("warn", "warning
 BUSY, WAIT, OFF = Look("busy", "play"), Look("wait", "clock"), Look("off", "minus")
 LOOKS = {
     **dict.fromkeys(("SUCCESS", "SENT", "RESOLVED", "ACTIVE", "UP", "ALIVE"), OK),
-    **dict.fromkeys(("FAILED", "DEAD", "OPEN", "BROKEN", "PERMANENT", "CONFIGURATION"), BAD),
+    **dict.fromkeys(
+        ("FAILED", "DEAD", "OPEN", "BROKEN", "PERMANENT", "CONFIGURATION", "DENIED"), BAD
+    ),
     **dict.fromkeys(("TIMEOUT", "LATE", "STILL", "SILENT"), Look("bad", "clock")),
     **dict.fromkeys(("LOST", "UNKNOWN", "MISSING"), Look("bad", "question")),
     **dict.fromkeys(("MISSED", "TRANSIENT", "THROTTLED", "WARNING", "UNCONFIGURED"), WARN),

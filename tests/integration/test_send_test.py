@@ -8,10 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
-from notifications_app import daily_counts, preferences
-from notifications_app.models import AlertNotification, DailyCount
+from notifications_app import channel_states, daily_counts, outbox, preferences, selectors
+from notifications_app.models import AlertNotification, DailyCount, LaneState
 from notifications_app.test_messages import send_test
 from notifications_app.worker import Worker
+from scheduler_app.clock import db_now
 from tests.factories import make_user
 from tests.gateways import Gateway, Reply, SmtpSink, WechatWork
 
@@ -185,3 +186,42 @@ def test_channel_that_is_not_set_up_says_what_to_set(delivered, channel):
     row = delivered(channel)
     assert (row.state, row.reason) == ("DEAD", "CHANNEL_OFF")
     assert row.error_message.startswith(f"{channel} is not configured: set {channel}_")
+
+
+@pytest.mark.parametrize("off", [{"ENABLED": False}, {"SECRET": ""}, "switch"])
+def test_what_a_channel_lacked_counts_in_no_figure_of_its_gateway_and_is_gone_when_it_works(
+    gateway, delivered, client, olga, off
+):
+    works = {"ENABLED": True, "URL": f"{gateway.url}/hook", "SECRET": SECRET}
+    channel_states.ensure()
+    if off == "switch":
+        channel_states.set_enabled("WEBHOOK", False, by="olga")
+    first = delivered("WEBHOOK", **works | (off if isinstance(off, dict) else {}))
+    assert (first.state, first.reason) == ("DEAD", "CHANNEL_OFF")
+    line = webhook_line()
+    assert (line.failure_count, line.unusable_count, line.success_rate_24h) == (0, 1, None)
+    assert (line.state.last_error, line.state.failures_in_a_row) == ("", 0)
+    assert not LaneState.objects.exists()
+    channel_states.set_enabled("WEBHOOK", True, by="olga")
+    outbox.requeue([first.pk], by="olga")
+    assert delivered("WEBHOOK", **works).state == "SENT"
+    first.refresh_from_db()
+    assert (first.state, first.error_message) == ("SENT", "")
+    assert (webhook_line().success_count, webhook_line().success_rate_24h) == (2, 1.0)
+    client.force_login(olga)
+    shown = client.get("/channels/").content.decode()
+    assert first_words(off) not in section_of(shown, "WEBHOOK")
+
+
+def webhook_line():
+    return next(
+        line for line in selectors.channel_lines(db_now()) if line.state.channel == "WEBHOOK"
+    )
+
+
+def section_of(page: str, channel: str) -> str:
+    return page.partition(f'id="{channel}"')[2].partition("</section>")[0]
+
+
+def first_words(off) -> str:
+    return "not configured" if off == {"SECRET": ""} else "switched off"

@@ -11,7 +11,9 @@ import pytest
 import trustme
 
 from alerts_app.intake import NewAlert, raise_alert
-from notifications_app.models import AlertNotification, DeliveryAttempt, LaneState
+from alerts_app.models import AlertRecord
+from notifications_app import channel_states, lanes
+from notifications_app.models import AlertNotification, ChannelState, DeliveryAttempt, LaneState
 from scheduler_app.clock import db_now
 from tests.gateways import Gateway, Reply, SmtpSink
 from tests.story import WEBHOOKS, channels_env, make_person
@@ -96,7 +98,7 @@ def test_each_fault_of_a_receiver_has_its_end_and_holds_up_no_other(site, sink, 
 def test_mail_server_that_fails_holds_up_no_webhook(site, past, wait_until, fault):
     context, ca_file = past
     expected = {
-        "expired": ("DEAD", "REFUSED", "certificate has expired"),
+        "expired": ("PENDING", "CHANNEL_REFUSED", "certificate has expired"),
         "nameless": ("FAILED", "", "mail.invalid"),
         "hangs_up": ("UNKNOWN", "", ""),
         "silent": ("UNKNOWN", "", ""),
@@ -121,7 +123,45 @@ def test_mail_server_that_fails_holds_up_no_webhook(site, past, wait_until, faul
     assert (mail.get().state, mail.get().reason) == (state, reason)
     assert said in mail.get().error_message
     in_app = AlertNotification.objects.filter(channel="SYSTEM", recipient_name="olga")
-    assert in_app.exists() == (state == "DEAD")
+    assert in_app.exists() == (reason == "CHANNEL_REFUSED")
+
+
+HELO = "504 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname"
+
+
+@pytest.mark.parametrize("mended", ["settings", "server"])
+def test_server_that_refuses_us_is_told_and_asked_again_when_it_is_mended(
+    site, sink, wait_until, mended
+):
+    make_person("olga", system_enabled=False, wechat_enabled=False)
+    make_person("ivan", email_enabled=False, wechat_enabled=False)
+    channel_states.ensure()
+    ChannelState.objects.filter(pk="EMAIL").update(owner="ivan")
+    site.env |= channels_env(sink)
+    sink.recipient_reply = HELO
+    for name in ("disk", "cpu"):
+        raise_alert(
+            NewAlert(fingerprint=name, title="Disk full", owner="olga", severity="CRITICAL")
+        )
+    worker = site.worker("--concurrency", str(CONCURRENCY))
+    in_app = AlertNotification.objects.filter(channel="SYSTEM", state="SENT")
+    wait_until(lambda: in_app.filter(recipient_name="olga").count() == 2, 20)
+    alarm = AlertRecord.objects.filter(source="CHANNEL")
+    wait_until(lambda: in_app.filter(recipient_name="ivan", alert__in=alarm).count() == 1, 20)
+    mails = AlertNotification.objects.filter(channel="EMAIL")
+    assert set(mails.values_list("state", "reason")) == {("PENDING", "CHANNEL_REFUSED")}
+    sink.recipient_reply = ""
+    if mended == "settings":
+        assert worker.stop() == 0
+        site.env["EMAIL_EHLO_NAME"] = "vigil.example.com"
+        worker = site.worker("--concurrency", str(CONCURRENCY))
+    else:
+        lanes.resume("EMAIL", by="ivan")
+    wait_until(lambda: len(sink.messages) == 2, 20)
+    wait_until(lambda: alarm.get().state == "RESOLVED", 20)
+    assert worker.stop() == 0
+    assert set(mails.values_list("state", "error_message")) == {("SENT", "")}
+    assert (sink.names[-1] == "vigil.example.com") == (mended == "settings")
 
 
 def test_breaker_opens_probes_with_one_message_and_closes(site, sink, wait_until):

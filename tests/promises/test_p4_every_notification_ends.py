@@ -15,6 +15,7 @@ from notifications_app.errors import (
     DeliveryError,
     NotAskedError,
     PermanentError,
+    PolicyError,
     ThrottledError,
     UnknownOutcomeError,
 )
@@ -83,7 +84,8 @@ def test_transient_errors_are_tried_five_times_and_then_given_up(row, settings):
     ("error", "state", "reason", "tries"),
     [
         (PermanentError("no such user"), "DEAD", "REFUSED", 1),
-        (ConfigurationError("key revoked"), "DEAD", "REFUSED", 1),
+        (ConfigurationError("key revoked"), "PENDING", "CHANNEL_REFUSED", 0),
+        (PolicyError("relaying denied"), "FAILED", "CHANNEL_REFUSED", 1),
         (ThrottledError("slow down", retry_after_s=30), "PENDING", "CHANNEL_PAUSED", 0),
         (UnknownOutcomeError("no answer"), "UNKNOWN", "", 1),
     ],

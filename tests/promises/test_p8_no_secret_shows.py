@@ -29,7 +29,8 @@ def leaking(site, wait_until):
         site.together(site.scheduler, site.worker)
         run = claims.request_run(ScheduledJob.objects.get(pk="leaky"))
         wait_until(lambda: JobRun.objects.get(pk=run.pk).finished_at)
-        wait_until(lambda: olga.vigil_notifications.filter(state="DEAD").exists(), 20)
+        refused = olga.vigil_notifications.filter(channel="WECHAT", reason="CHANNEL_REFUSED")
+        wait_until(refused.exists, 20)
         yield site, gateway
 
 

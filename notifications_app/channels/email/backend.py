@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import ssl
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -12,9 +13,11 @@ from django.core.mail.backends.base import BaseEmailBackend
 from notifications_app import conf
 from notifications_app.channels.base import Message
 from notifications_app.channels.email import letter
+from notifications_app.channels.email.addresses import for_smtp
 from notifications_app.channels.email.connection import CHECK_S
 from notifications_app.channels.email.options import EmailOptions
-from notifications_app.channels.email.replies import Stage, error_for
+from notifications_app.channels.email.replies import error_for
+from notifications_app.channels.email.reply_rules import Stage
 from notifications_app.channels.email.wear import Wear
 from notifications_app.errors import (
     ConfigurationError,
@@ -43,11 +46,15 @@ class BackendConnection:
 
     def write(self, message: Message) -> EmailMultiAlternatives:
         options = self._options
+        if not for_smtp(message.person.email).isascii():
+            raise PermanentError(
+                f"No e-mail backend sends to {message.person.email}: it is not ASCII."
+            )
         mail = EmailMultiAlternatives(
             subject=letter.one_line(message.subject),
             body=clean(message.text),
             from_email=letter.mailbox(options.sender_name, options.sender),
-            to=[letter.mailbox(message.person.name, message.person.email.strip())],
+            to=[letter.mailbox(message.person.name, message.person.email)],
             headers=letter.headers_for(message, options, conf.get().SITE_URL),
         )
         mail.attach_alternative(clean(message.html), "text/html")
@@ -128,7 +135,12 @@ class BackendConnection:
 def _not_opened(error: Exception) -> DeliveryError:
     if isinstance(error, smtplib.SMTPResponseException):
         return _by_reply(error)
-    return DeliveryError(f"The e-mail backend did not open: {_words(error)}")
+    text = f"The e-mail backend did not open: {_words(error)}"
+    # a certificate or a login that cannot be used; other errors of the socket pass
+    is_ours = isinstance(error, ssl.SSLError) or not isinstance(error, OSError)
+    if is_ours and isinstance(error, smtplib.SMTPException | ssl.SSLError):
+        return ConfigurationError(text)
+    return DeliveryError(text)
 
 
 def _refused(error: Exception) -> DeliveryError:

@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from notifications_app.channels.base import Channel, Message, Outcome, Person
 from notifications_app.channels.calls import Deadline, one_by_one
 from notifications_app.channels.deadline import cut_off_after
+from notifications_app.channels.email.addresses import for_smtp
 from notifications_app.channels.email.backend import BackendConnection
 from notifications_app.channels.email.connection import Connection
 from notifications_app.channels.email.options import (
     NAMES,
     EmailOptions,
-    is_address,
     parse,
     problem_of,
 )
@@ -78,9 +78,9 @@ class EmailChannel(Channel):
 
     def _delivered(self, message: Message, deadline: Deadline) -> tuple[str, str]:
         """Code and text of the reply that accepted the message. Raises DeliveryError."""
-        recipient = message.person.email.strip()
-        if not is_address(recipient):
-            shown = cut_line(recipient, 100)
+        recipient = for_smtp(message.person.email)
+        if not recipient:
+            shown = cut_line(message.person.email.strip(), 100)
             raise PermanentError(f"{shown!r} is not an e-mail address.")
         with self._connection() as connection:
             written = connection.write(message)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import zlib
 from email import policy
-from email.errors import MessageError
 from email.header import Header
-from email.headerregistry import Address
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from email.utils import formataddr, formatdate
+from email.utils import formataddr, formatdate, quote
 from functools import lru_cache
 
 from notifications_app.channels.base import Message
 from notifications_app.channels.email import unsubscribe
+from notifications_app.channels.email.addresses import for_smtp
 from notifications_app.channels.email.options import EmailOptions
 from notifications_app.errors import PermanentError
 from scheduler_app.texts import clean, cut_line
@@ -28,20 +27,21 @@ _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def write(message: Message, options: EmailOptions, site: str) -> bytes:
-    """What follows DATA (RFC 5321, 4.5.2): text and HTML, to one person, in ASCII.
+    """What follows DATA (RFC 5321, 4.5.2): text and HTML, to one person.
 
+    It is ASCII, but for an address that needs SMTPUTF8 (RFC 6532).
     `site` (its URL) keeps the threads of several installations apart. The Message-ID stays the same over all tries.
     Raises PermanentError for what no header can hold.
     """
     head = {
         "From": mailbox(options.sender_name, options.sender),
-        "To": mailbox(message.person.name, message.person.email.strip()),
+        "To": mailbox(message.person.name, message.person.email),
         "Subject": _encoded(one_line(message.subject)),
         "Date": formatdate(usegmt=True),
         **headers_for(message, options, site),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    return lines.encode("ascii") + _body(message.text, message.html)
+    return lines.encode() + _body(message.text, message.html)
 
 
 @lru_cache(maxsize=100)
@@ -72,15 +72,13 @@ def headers_for(message: Message, options: EmailOptions, site: str) -> dict[str,
 
 @lru_cache(maxsize=1000)
 def mailbox(name: str, address: str) -> str:
-    """`Name <address>` in ASCII on one line. Raises PermanentError for what no header can hold."""
-    try:
-        address = str(Address(addr_spec=address))
-    except (ValueError, MessageError) as error:
-        raise PermanentError(f"This cannot be written as an e-mail: {error}") from error
-    shown = one_line(name)
-    return (
-        formataddr((shown, address)) if _is_plain(shown) else f"{_encoded(shown, '')} <{address}>"
-    )
+    """`Name <address>` on one line. Raises PermanentError for what is no address."""
+    sent, shown = for_smtp(address), one_line(name)
+    if not sent:
+        raise PermanentError(f"{one_line(address)!r} is not an e-mail address.")
+    if not _is_plain(shown):
+        return f"{_encoded(shown, '')} <{sent}>"
+    return formataddr((shown, sent)) if sent.isascii() else f'"{quote(shown)}" <{sent}>'
 
 
 def one_line(text: str) -> str:

@@ -15,9 +15,12 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from notifications_app.channels.configuration import lacking, mapping, setting
+from notifications_app.channels.email.addresses import ascii_host, for_smtp, is_address
 
-_ADDRESS = re.compile(r"[^@\x00-\x20\x7f<>()\[\],;:\\\"]+@[^@\x00-\x20\x7f<>()\[\],;:\\\"]+")
 USUAL_PORT = 587
+SSL_PORTS = (465, 994)
+_LITERAL = re.compile(r"\[[0-9A-Za-z.:]+\]")
+"""An address literal (RFC 5321, 4.1.3)."""
 LIMITS: Mapping[str, int] = {"MAX_MESSAGES": 50, "MAX_AGE_S": 300, "CONNECTIONS": 4}
 """How many messages a connection carries, and how old it gets: providers end longer ones (0 ends each at once).
 
@@ -26,11 +29,9 @@ CONNECTIONS: how many a process has at once; 0: as many as it has threads.
 NAMES = frozenset(
     {
         *("ENABLED", "SMTP_SERVER", "SMTP_PORT", "USERNAME", "PASSWORD", "FROM", "USE_TLS"),
-        *("CA_FILE", "BACKEND", "BACKEND_OPTIONS", "RATE_LIMIT", *LIMITS),
+        *("CA_FILE", "EHLO_NAME", "BACKEND", "BACKEND_OPTIONS", "RATE_LIMIT", *LIMITS),
     }
 )
-LONGEST_ADDRESS = 254
-"""RFC 5321, 4.5.3.1.3."""
 
 
 class Tls(Enum):
@@ -46,6 +47,8 @@ class Tls(Enum):
 class EmailOptions:
     """Where mail is handed in and who sends it. `ca_file` is trusted instead of the system's authorities.
 
+    `ehlo_name` is what the client calls itself; "": see `connection.ehlo_name`.
+
     With `backend` (the dotted path of a Django e-mail backend) that one hands it in, made with `backend_options`.
     """
 
@@ -57,6 +60,7 @@ class EmailOptions:
     sender_name: str
     sender: str
     ca_file: str
+    ehlo_name: str = ""
     max_messages: int = LIMITS["MAX_MESSAGES"]
     max_age_s: float = LIMITS["MAX_AGE_S"]
     connections: int = LIMITS["CONNECTIONS"]
@@ -79,8 +83,9 @@ def parse(options: Mapping[str, Any]) -> EmailOptions:
         username=setting(options, "USERNAME"),
         password=str(options.get("PASSWORD") or ""),
         sender_name=sender_name,
-        sender=sender,
+        sender=for_smtp(sender),
         ca_file=setting(options, "CA_FILE"),
+        ehlo_name=setting(options, "EHLO_NAME"),
         max_messages=_limit(options, "MAX_MESSAGES") or 0,
         max_age_s=_limit(options, "MAX_AGE_S") or 0,
         connections=_limit(options, "CONNECTIONS") or 0,
@@ -119,16 +124,18 @@ def _problem_of_server(options: Mapping[str, Any]) -> str:
     if not _port(options):
         return _("EMAIL_SMTP_PORT is not a port: write 587, 465 or 25")
     if _tls(options.get("USE_TLS"), 0) is None:
-        return _("EMAIL_USE_TLS is not understood: write auto, true, false or ssl")
+        return _(
+            "EMAIL_USE_TLS is not understood: write auto, true, false or ssl (true is starttls)"
+        )
+    name = setting(options, "EHLO_NAME")
+    if name and not (ascii_host(name) == name or _LITERAL.fullmatch(name)):
+        return _(
+            "EMAIL_EHLO_NAME is not the name of a host: write vigil.example.com or [192.0.2.1]"
+        )
     ca_file = setting(options, "CA_FILE")
     if ca_file and not Path(ca_file).is_file():
         return _("EMAIL_CA_FILE names no file: %(path)s") % {"path": ca_file}
     return ""
-
-
-def is_address(text: str) -> bool:
-    """Whether `text` has the form of a plain ASCII address; control characters and blanks have no place in one."""
-    return text.isascii() and len(text) <= LONGEST_ADDRESS and bool(_ADDRESS.fullmatch(text))
 
 
 def _limit(options: Mapping[str, Any], name: str) -> int | None:
@@ -145,14 +152,18 @@ def _port(options: Mapping[str, Any]) -> int:
 
 
 def _tls(value: Any, port: int) -> Tls | None:
-    """Port 465 speaks TLS from the first byte, 587 is for STARTTLS (RFC 8314). None when not understood."""
+    """Port 465 (and 994 at NetEase) speaks TLS from the first byte, 587 is for STARTTLS (RFC 8314).
+
+    None when not understood.
+    """
     word = "auto" if value is None else str(value).strip().lower() or "auto"
     if word in ("false", "no", "off", "0", "none"):
         return Tls.NONE
     if word == "ssl":
         return Tls.SSL
     if word in ("true", "yes", "on", "1", "starttls"):
-        return Tls.SSL if port == 465 and word != "starttls" else Tls.STARTTLS
+        return Tls.SSL if port in SSL_PORTS and word != "starttls" else Tls.STARTTLS
     if word == "auto":
-        return {465: Tls.SSL, 587: Tls.STARTTLS}.get(port, Tls.IF_OFFERED)
+        usual = {587: Tls.STARTTLS, **dict.fromkeys(SSL_PORTS, Tls.SSL)}
+        return usual.get(port, Tls.IF_OFFERED)
     return None

@@ -50,6 +50,9 @@ class WechatChannel(Channel):
     def lane(self, address: str, topic: Topic = NO_TOPIC) -> str:
         return self._routes.of(topic).robot(topic).lane
 
+    def lane_name(self, lane: str) -> str:
+        return self._routes.name_of(lane)
+
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
         return by_target(messages, lambda message: self.lane("", message.topic), self._post)
 

@@ -94,6 +94,11 @@ class Routes:
                 return route
         return self._default
 
+    def name_of(self, lane: str) -> str:
+        """The name in ROBOTS of the robot of `lane`, WEBHOOK_URL for the one of the rest; else `lane`."""
+        named = {robot.lane: name for name, robot in self.robots.items()}
+        return {**named, self._default.robots[0].lane: "WEBHOOK_URL"}.get(lane, lane)
+
     def problem(self) -> str:
         """What is wrong with the options beside WEBHOOK_URL, "" when nothing is. Shows no URL."""
         if format_of(self._options) is None:

@@ -5,12 +5,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from notifications_app import outlook
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.models import AlertNotification
 from notifications_app.recipients import problem_of, resolve
 from notifications_app.states import FINAL_STATES, NotificationState
 from notifications_app.test_messages import send_test
+from scheduler_app.clock import db_now
 from scheduler_app.commands import FINDINGS, VigilCommand
 
 
@@ -55,6 +57,7 @@ class Command(VigilCommand):
                 return row
             time.sleep(0.1)
         self.say("Nobody delivered it: is `manage.py notification_worker` running?")
+        self.say(" ".join(outlook.of(row, db_now()).texts))
         return row
 
 

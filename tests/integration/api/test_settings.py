@@ -119,6 +119,10 @@ def test_quiet_hours_can_be_switched_off(plain):
         ("email", "olga"),
         ("email", "olga@example.com\nBcc: all@example.com"),
         ("email", None),
+        ("email", '"a b"@example.com'),
+        ("email", "olga@[127.0.0.1]"),
+        ("email", "olga@münchen..de"),
+        ("email", "ольга@example.com"),
         ("mobile", "call me"),
         ("mobile", "123"),
         ("wechat_userid", "@all"),
@@ -208,3 +212,9 @@ def test_name_goes_before_id(staff, olga):
 def test_bad_query_is_400(staff, query):
     answer = staff.get(f"{SETTINGS}?{query}")
     assert (answer.status_code, list(answer.json())) == (400, [query.partition("=")[0]])
+
+
+@pytest.mark.parametrize("address", ["user@münchen.de", "user@例子.中国", "user@xn--mnchen-3ya.de"])
+def test_domain_of_an_address_may_be_in_any_script(plain, address):
+    answer = plain.patch(SETTINGS, {"email": address}, format="json")
+    assert (answer.status_code, answer.json()["email"]) == (200, address)

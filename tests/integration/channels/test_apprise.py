@@ -137,7 +137,7 @@ def test_feishu_takes_a_message(gateway, feishu):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(404, PermanentError), (403, DeliveryError), (500, DeliveryError), (429, ThrottledError)],
+    [(404, PermanentError), (403, PermanentError), (500, DeliveryError), (429, ThrottledError)],
 )
 def test_status_of_a_refusal_has_its_class(gateway, json_url, status, kind):
     gateway.answer("no", status=status, headers={"Retry-After": "17"})

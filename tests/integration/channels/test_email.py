@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from notifications_app.channels.email import connection, wear
+from notifications_app.channels.email import connection, options, silence, wear
 from notifications_app.channels.email.channel import EmailChannel
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
     MissingAddressError,
     PermanentError,
+    PolicyError,
     ThrottledError,
     UnknownOutcomeError,
 )
@@ -319,6 +320,128 @@ def test_password_is_not_sent_in_the_open_to_another_machine(email_to, monkeypat
 def test_login_that_the_server_does_not_offer_is_a_wrong_setting(sink, email_to):
     error = error_of(email_to(sink, USERNAME="vigil", PASSWORD="pass-word-1"))
     assert type(error) is ConfigurationError
+
+
+HELO = "504 5.5.2 <vm>: Helo command rejected: need fully-qualified hostname"
+
+
+@pytest.mark.parametrize("command", ["sender_reply", "recipient_reply", "data_reply"])
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (HELO, ConfigurationError),
+        ("550 5.7.60 SMTP; Client does not have permissions to send as", ConfigurationError),
+        ("550 5.7.26 This mail is unauthenticated", ConfigurationError),
+        ("501 mail from address must be same as authorization user", ConfigurationError),
+        ("550 Domain frequency limited", ThrottledError),
+        ("450 4.7.1 Greylisted", DeliveryError),
+    ],
+)
+def test_server_may_refuse_us_at_any_command(sink, email_to, command, reply, kind):
+    setattr(sink, command, reply)
+    error = error_of(email_to(sink))
+    assert (type(error), error.answer) == (kind, reply)
+
+
+def test_relaying_that_is_denied_for_one_domain_harms_no_other(sink, email_to):
+    sink.replies["olga@elsewhere.example"] = (
+        "554 5.7.1 <olga@elsewhere.example>: Relay access denied"
+    )
+    far = message(to=person(email="olga@elsewhere.example"))
+    outcomes = email_to(sink).send([message(), far, message()])
+    assert [type(one.error) for one in outcomes] == [type(None), PolicyError, type(None)]
+
+
+@pytest.mark.parametrize(
+    ("machine", "option", "said"),
+    [
+        ("vm", "", "[127.0.0.1]"),
+        ("vm.local", "", "[127.0.0.1]"),
+        ("localhost.localdomain", "", "[127.0.0.1]"),
+        ("my_vm!.example.com", "", "[127.0.0.1]"),
+        ("vm7.example.com", "", "vm7.example.com"),
+        ("vm", "alerts.example.com", "alerts.example.com"),
+        ("vm7.example.com", "[192.0.2.1]", "[192.0.2.1]"),
+    ],
+)
+def test_client_calls_itself_by_a_whole_name_or_its_address(
+    sink, email_to, monkeypatch, machine, option, said
+):
+    monkeypatch.setattr(connection.socket, "gethostname", lambda: machine)
+    assert error_of(email_to(sink, EHLO_NAME=option)) is None
+    assert sink.names == [said]
+
+
+def test_name_for_ehlo_that_is_none_is_a_wrong_setting(sink, email_to):
+    assert "EMAIL_EHLO_NAME is not the name" in email_to(sink, EHLO_NAME="my vm").problem()
+
+
+@pytest.mark.parametrize("logins", [["XOAUTH2"], ["NTLM", "GSSAPI"]])
+def test_login_by_means_that_vigil_does_not_have_names_what_there_is(sink, email_to, logins):
+    sink.logins = logins
+    error = error_of(email_to(sink, USERNAME="vigil", PASSWORD="pass-word-1"))
+    assert type(error) is ConfigurationError
+    assert f"offers only the logins {', '.join(logins)}; Vigil uses" in str(error)
+    assert sink.mails == []
+
+
+def test_login_that_is_not_offered_says_whether_tls_would_help(server_tls, ca_file, sink, email_to):
+    login = {"USERNAME": "vigil", "PASSWORD": "pass-word-1"}
+    assert "set EMAIL_USE_TLS to starttls or ssl" in str(error_of(email_to(sink, **login)))
+    with SmtpSink(tls=server_tls, ssl_only=True) as private:
+        error = error_of(email_to(private, USE_TLS="ssl", CA_FILE=ca_file, **login))
+    assert "leave EMAIL_USERNAME empty" in str(error)
+
+
+@pytest.mark.parametrize("use_tls", ["false", "auto", "starttls"])
+def test_server_that_begins_with_tls_is_recognised_in_time(server_tls, email_to, use_tls):
+    with SmtpSink(tls=server_tls, ssl_only=True) as sink:
+        began_s = time.monotonic()
+        error = error_of(email_to(sink, USE_TLS=use_tls))
+        assert time.monotonic() - began_s < 5
+    assert type(error) is ConfigurationError
+    assert f"port {sink.port}" in str(error)
+    assert "set EMAIL_USE_TLS=ssl" in str(error)
+
+
+def test_server_that_greets_late_is_waited_for(monkeypatch, email_to, sink):
+    monkeypatch.setattr(silence, "GREETING_S", 0.0001)
+    assert error_of(email_to(sink)) is None
+
+
+def test_plain_server_says_how_to_reach_it(sink, email_to):
+    assert "speaks plain SMTP: set EMAIL_USE_TLS=starttls" in str(
+        error_of(email_to(sink, USE_TLS="ssl"))
+    )
+
+
+@pytest.mark.parametrize("port", [465, 994])
+@pytest.mark.parametrize("word", ["auto", "true", "ssl"])
+def test_ports_of_implicit_tls_are_known(port, word):
+    assert options.parse({"SMTP_PORT": port, "USE_TLS": word}).tls is options.Tls.SSL
+
+
+def test_domain_that_is_not_ascii_is_sent_in_punycode(sink, email_to):
+    error = error_of(
+        email_to(sink, FROM="Wächter <vigil@wächter.example>"),
+        message(to=person(email="user@münchen.de")),
+    )
+    (mail,) = sink.mails
+    assert (error, mail.sender) == (None, "vigil@xn--wchter-bua.example")
+    assert mail.recipient == "user@xn--mnchen-3ya.de"
+    assert mail.message["To"].addresses[0].addr_spec == "user@xn--mnchen-3ya.de"
+
+
+def test_local_part_that_is_not_ascii_needs_smtputf8(sink, email_to):
+    far = message(to=person(email="用户@例子.cn"))
+    sink.takes_utf8 = True
+    assert [one.error for one in email_to(sink).send([message(), far, message()])] == [None] * 3
+    assert sink.mails[1].recipient == "用户@xn--fsqu00a.cn"
+    assert "用户@xn--fsqu00a.cn".encode() in sink.mails[1].data
+    sink.takes_utf8 = False
+    error = error_of(email_to(sink), far)
+    assert type(error) is PermanentError
+    assert "offers no SMTPUTF8" in str(error)
 
 
 def test_person_without_an_address_cannot_be_told(sink, email_to):

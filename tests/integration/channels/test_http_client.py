@@ -85,7 +85,8 @@ def test_no_url_is_logged(gateway, caplog):
     [
         (302, ConfigurationError),
         (404, ConfigurationError),
-        (403, DeliveryError),
+        (401, ConfigurationError),
+        (403, ConfigurationError),
         (500, DeliveryError),
         (503, DeliveryError),
         (429, ThrottledError),

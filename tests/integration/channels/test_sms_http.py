@@ -87,7 +87,7 @@ def test_code_in_the_body_decides(gateway, make, code, kind):
         ({"body": {"result": []}}, UnknownOutcomeError),
         ({"body": {"result": [{"code": 0}]}, "status": 500}, UnknownOutcomeError),
         ({"body": "busy", "status": 502}, UnknownOutcomeError),
-        ({"body": "no", "status": 403}, DeliveryError),
+        ({"body": "no", "status": 403}, ConfigurationError),
         ({"body": "no", "status": 404}, ConfigurationError),
         ({"drop": True}, UnknownOutcomeError),
     ],
@@ -100,7 +100,12 @@ def test_answer_without_a_code_is_no_success(gateway, make, answer, kind):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(200, type(None)), (403, DeliveryError), (500, UnknownOutcomeError), (429, ThrottledError)],
+    [
+        (200, type(None)),
+        (403, ConfigurationError),
+        (500, UnknownOutcomeError),
+        (429, ThrottledError),
+    ],
 )
 def test_without_a_code_the_status_decides(gateway, make, status, kind):
     gateway.answer("", status=status)

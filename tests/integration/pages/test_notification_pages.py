@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from notifications_app.models import (
     AlertNotification,
     ChannelState,
     DeliveryAttempt,
+    LaneState,
     NotificationSettings,
 )
 from notifications_app.pages.preferences_form import CHANNELS as CHANNEL_FIELDS
@@ -81,6 +82,16 @@ def test_channels_are_switched_and_held(as_staff):
     assert "Switch on" in html
     assert "Go on" in html
     assert as_staff.post("/channels/PIGEON/hold/").status_code == 404
+
+
+def test_channel_that_is_paused_goes_on_by_a_button(as_staff):
+    as_staff.get("/channels/")
+    until = db_now() + timedelta(minutes=5)
+    LaneState.objects.create(channel="EMAIL", openings=1, paused_until=until, refused_settings="x")
+    assert 'id="vg-resume-EMAIL"' in as_staff.get("/channels/").content.decode()
+    as_staff.post("/channels/EMAIL/hold/", {"held": "off"})
+    assert LaneState.objects.get().paused_until is None
+    assert 'id="vg-resume-EMAIL"' not in as_staff.get("/channels/").content.decode()
 
 
 def test_anybody_sends_a_test_to_themselves(as_olga, olga):
