@@ -472,3 +472,11 @@ def test_next_run_of_a_job_is_the_next_slot_in_which_it_does_not_rest(job_file):
     mirror.sync(file)
     Timetable.objects.update(next_run_time=saturday.replace(hour=9))
     assert verify.verify(saturday).jobs[0].next_run_at == monday
+
+
+def test_step_larger_than_its_field_is_found(job_file):
+    job_file(declaration("a", cron="*/90 * * * *"), declaration("b", cron="*/60 * * * *"))
+    report = verify.verify(db_now(), offline=True)
+    assert [(one.kind, one.job) for one in report.findings] == [("schedule", "a")]
+    assert "*/90" in report.findings[0].text
+    assert "every 90 min" in report.findings[0].hint
