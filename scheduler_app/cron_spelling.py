@@ -393,11 +393,11 @@ def _wrong_term(text: str) -> str:
 def _allowed(field: CronField) -> str:
     facts = {"least": field.least, "most": field.most}
     if field.names:
-        facts |= {"first": field.names[0], "last": field.names[-1]}
+        names = {"first": field.names[0], "last": field.names[-1]}
         text = _(
             "numbers from %(least)d to %(most)d or names from %(first)s to %(last)s, such as 5, 1-5, */2 or 1,3"
         )
-        return text % facts
+        return text % {**facts, **names}
     return _("numbers from %(least)d to %(most)d, such as 5, 1-5, */2 or 1,3") % facts
 
 
