@@ -20,13 +20,16 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from django.utils.translation import gettext as _
 
-from scheduler_app import wall_clock
+from scheduler_app import cron_spelling, wall_clock
+from scheduler_app.cron_fields import ALIASES, single_values
 from scheduler_app.errors import ScheduleError
 from scheduler_app.states import DstFold, DstGap
 from scheduler_app.wall_clock import DAY, INSTANT, zone_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+LONGEST = 1000
+"""Characters of an expression."""
 NEVER_AFTER = datetime(2200, 1, 1, tzinfo=UTC)
 
 UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -35,15 +38,6 @@ UNIT_NAMES = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "min"),
     **dict.fromkeys(("h", "hour", "hours"), "h"),
     **dict.fromkeys(("d", "day", "days"), "d"),
-}
-ALIASES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
 }
 MAPPING = (("minute", "0"), ("hour", "0"), ("day", "1"), ("month", "1"), ("day_of_week", "*"))
 EVERY = re.compile(r"^every\s+(\d+)?\s*([a-z]+)$", re.IGNORECASE)
@@ -65,26 +59,38 @@ def canonical(value: str | Mapping[str, object]) -> str:
     Raises ScheduleError, whose text says what to write. Expressions that never fire are refused.
     """
     text = _from_mapping(value) if isinstance(value, Mapping) else " ".join(value.split())
+    if len(text) > LONGEST:
+        text = _("has more than %(longest)d characters: write a shorter schedule.")
+        raise ScheduleError(text % {"longest": LONGEST})
     if match := EVERY.match(text):
         return _canonical_interval(match)
     if match := AT.match(text):
         return f"at {_moment(match[1]).isoformat()}"
     cron = ALIASES.get(text.lower(), text.upper())
-    if len(cron.split()) != 5:
-        text = _(
-            "%(value)r is no schedule: write five fields like '30 2 * * *' (minute, hour, day, month, day of week), "
-            "an interval like 'every 15 s', or one time like 'at 2026-12-01T02:00'."
-        )
-        raise ScheduleError(text % {"value": value})
+    if not _is_cron(cron):
+        raise ScheduleError(cron_spelling.refusal(str(value), _is_schedule))
+    cron = single_values(cron)
     try:
         next(CronSim(cron, datetime(2024, 1, 1)))  # noqa: DTZ001 - local time is meant
-    except StopIteration:
+    except (StopIteration, CronSimError):
         text = _("%(value)r never fires: no year has such a day.")
         raise ScheduleError(text % {"value": value}) from None
-    except CronSimError as error:
-        text = _("%(value)r: %(error)s. The fields are minute hour day month weekday.")
-        raise ScheduleError(text % {"value": value, "error": error}) from None
     return cron
+
+
+def _is_cron(cron: str) -> bool:
+    """Whether each of five fields can be read, even if no day has them all."""
+    try:
+        return len(parts := cron.split()) == 5 and all(
+            CronSim(" ".join(["*"] * number + [part] + ["*"] * (4 - number)), datetime(2024, 1, 1))  # noqa: DTZ001
+            for number, part in enumerate(parts)
+        )
+    except CronSimError:
+        return False
+
+
+def _is_schedule(text: str) -> bool:
+    return text in ALIASES or EVERY.match(text) is not None or _is_cron(text)
 
 
 def _canonical_interval(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from scheduler_app import calendars, epochs, upcoming
 from scheduler_app.calendars import Days
+from scheduler_app.cron_fields import large_steps
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.errors import ScheduleError
 from scheduler_app.models import ScheduledJob
@@ -38,7 +39,20 @@ def findings(job: Job, now: datetime, days: Days) -> Iterator[Finding]:
     if rests and schedule.next_after(now) and not upcoming.next_open(schedule, rests, now):
         text, hint = _("It rests in all of its slots."), _("Correct cron, calendar or blackouts.")
         yield Finding(kind="calendar", job=job.id, text=text, hint=hint)
+    yield from _step_findings(job)
     yield from _jitter_findings(job, schedule, now)
+
+
+def _step_findings(job: Job) -> Iterator[Finding]:
+    """A step past the end of its field leaves one value: such a job runs at other times than its author meant."""
+    cron = job.cron
+    for field, term, span in large_steps(cron) if len(cron.split()) == 5 else ():
+        facts = {"term": term, "cron": cron, "field": field.title, "span": span}
+        text = _(
+            "%(term)s in %(cron)r steps by more than the %(span)d values of its %(field)s, so one is left."
+        )
+        hint = _("Write that value, or an interval such as 'every 90 min'.")
+        yield Finding(kind="schedule", job=job.id, text=text % facts, hint=hint)
 
 
 def _jitter_findings(job: Job, schedule: Schedule, now: datetime) -> Iterator[Finding]:

@@ -478,3 +478,11 @@ def test_queue_of_a_job_that_is_off_is_found_where_a_run_waits(job_file):
     JobRun.objects.update(ready_at=db_now() - timedelta(minutes=1))
     (finding,) = verify.verify(db_now()).findings
     assert "heavy, where runs wait since" in finding.text
+
+
+def test_step_larger_than_its_field_is_found(job_file):
+    job_file(declaration("a", cron="*/90 * * * *"), declaration("b", cron="*/60 * * * *"))
+    report = verify.verify(db_now(), offline=True)
+    assert [(one.kind, one.job) for one in report.findings] == [("schedule", "a")]
+    assert "*/90" in report.findings[0].text
+    assert "every 90 min" in report.findings[0].hint

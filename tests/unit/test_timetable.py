@@ -45,8 +45,8 @@ def test_every_way_to_say_it_has_one_text(said, means):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("0 0 31 2 *", "Bad day-of-month"),
-        ("99 * * * *", "minute hour day"),
+        ("0 0 31 2 *", "never fires"),
+        ("99 * * * *", "'99' is no minute: write numbers from 0 to 59"),
         ("* * *", "five fields"),
         ("", "five fields"),
         ("every 0 s", "from 1 s"),
