@@ -13,7 +13,6 @@ import threading
 import time
 from typing import Any
 
-from scheduler_app import preload
 from scheduler_app.errors import ChildError
 from scheduler_app.fork_server import END, REQUEST
 from scheduler_app.frames import Inbox, packed
@@ -65,6 +64,14 @@ def close() -> None:
         _lock.release()
 
 
+def time_of_change(path: str) -> int:
+    """In nanoseconds; 0 where there is no such file."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - before many runs
+    except OSError:
+        return 0
+
+
 class _Server:
     """A running fork server. Raises ChildError when it does not get ready."""
 
@@ -92,7 +99,7 @@ class _Server:
         if time.monotonic() - self._looked_s < LOOK_EVERY_S:
             return False
         self._looked_s = time.monotonic()
-        times = ((kept, preload.time_of_change(path)) for path, kept in self._files.items())
+        times = ((kept, time_of_change(path)) for path, kept in self._files.items())
         return any(now not in (0, kept) for kept, now in times)
 
     def ask(self, line: socket.socket, leash: socket.socket) -> None:

@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from scheduler_app import conf, jobfile
 from scheduler_app.errors import JobFileError
+from scheduler_app.fork_client import time_of_change
 
 BUDGET = 2
 """How many times `PRELOAD_S` all modules together may take."""
@@ -40,14 +41,6 @@ def preload() -> tuple[dict[str, int], dict[str, str]]:
     with contextlib.suppress(JobFileError):
         own.append(str(jobfile.path_of(conf.get().JOB_FILE)))
     return {path: time_of_change(path) for path in own}, left_out
-
-
-def time_of_change(path: str) -> int:
-    """In nanoseconds; 0 where there is no such file."""
-    try:
-        return os.stat(path).st_mtime_ns  # noqa: PTH116 - before many runs
-    except OSError:
-        return 0
 
 
 def _try_all() -> tuple[list[str], dict[str, str]]:
