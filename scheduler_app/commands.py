@@ -11,11 +11,19 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.checks import run_checks
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    SystemCheckError,
+)
 from django.db import InterfaceError, OperationalError, ProgrammingError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from scheduler_app.checks import SettingError
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
@@ -32,6 +40,16 @@ class VigilCommand(BaseCommand):
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.epilog = EXIT_CODES
         return parser
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """As in all commands, but faults in settings are only shown: what is right of the settings is in force."""
+        try:
+            super().check(*args, **options)
+        except SystemCheckError as error:
+            found = run_checks(databases=options.get("databases"))
+            if any(one.is_serious() and not isinstance(one, SettingError) for one in found):
+                raise
+            self.stderr.write(str(error), style_func=lambda text: text)
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         if os.environ.get("NO_COLOR"):

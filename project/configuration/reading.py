@@ -179,7 +179,7 @@ def _unknown(file: EnvFile) -> Iterator[Fault]:
             if VARIABLES[name].only_process:
                 yield faults.without_effect(name, place)
         elif (meant := _meant(name, 0.8)) or name.upper().startswith(PREFIXES):
-            yield faults.unknown(name, place, meant or _meant(name, 0.6))
+            yield faults.unknown(name, place, meant or _meant(name, 0.7))
     for name in sorted(os.environ):
         if name not in VARIABLES and name.startswith(PREFIXES) and (meant := _meant(name, 0.75)):
             yield faults.unknown(name, "", meant)
