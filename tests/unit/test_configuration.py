@@ -208,6 +208,12 @@ def test_weak_secret_key_is_refused_outside_debug(read, key, why):
             read("DEBUG=true", key=key).insist()
 
 
+def test_empty_secret_key_is_refused_with_what_to_do(read):
+    for debug in ("false", "true"):
+        with pytest.raises(ImproperlyConfigured, match=r"line 1 .*Take the line out of \.env"):
+            read("SECRET_KEY=", f"DEBUG={debug}", key="").insist()
+
+
 def test_environment_of_the_process_comes_first(read, monkeypatch):
     monkeypatch.setenv("EMAIL_SMTP_PORT", '"25"')
     monkeypatch.setenv("EMAIL_ENABLED", "ture")
