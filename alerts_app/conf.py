@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any
+from dataclasses import dataclass
 
-from django.conf import settings
-from django.core.signals import setting_changed
+from scheduler_app.app_settings import AppSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,22 +18,6 @@ class AlertsConf:
     KEEP_RESOLVED_DAYS: int = 180
 
 
-@cache
-def get() -> AlertsConf:
-    """The settings in force. Unknown keys are left to the system check `vigil_alerts.E001`."""
-    return AlertsConf(**{key: value for key, value in raw().items() if key in KEYS})
-
-
-def raw() -> dict[str, Any]:
-    return dict(getattr(settings, "VIGIL_ALERTS", {}))
-
-
-KEYS = frozenset(field.name for field in fields(AlertsConf))
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "VIGIL_ALERTS":
-        get.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="alerts_app.conf")
+SETTINGS = AppSettings("VIGIL_ALERTS", AlertsConf)
+KEYS = SETTINGS.keys
+get, raw = SETTINGS.get, SETTINGS.raw

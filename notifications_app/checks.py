@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Warning, register
 
-from notifications_app import conf, system_jobs
+from notifications_app import conf, redis_client, system_jobs
 from notifications_app.channels import registry
-from notifications_app.channels.addresses import networks
 from notifications_app.rate_limits import RATE_LIMIT
+from scheduler_app import verify
 from scheduler_app.checks import (
     TAG,
+    SettingError,
+    SettingWarning,
     declared_jobs,
+    findings_of,
     missing_jobs,
     read,
     unknown_keys,
@@ -21,10 +24,8 @@ from scheduler_app.checks import (
 )
 from scheduler_app.errors import CeleryAppError, JobFileError
 from scheduler_app.executors.doorbell import celery_app
-from scheduler_app.states import Severity
 
 NAME = "VIGIL_NOTIFICATIONS"
-QUEUES = ("auto", "redis", "celery", "database")
 
 
 @register(TAG)
@@ -35,9 +36,6 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += _channel_faults(raw)
     faults += wrong_kinds(NAME, raw, conf.NotificationsConf, "vigil_notifications.E002")
     faults += _queue_faults(raw.get("QUEUE", "auto"))
-    faults += _limit_faults(raw)
-    faults += _severity_faults(raw)
-    faults += _network_faults(raw.get("PRIVATE_NETWORKS", ()))
     return faults
 
 
@@ -48,8 +46,8 @@ def check_channels(**_: object) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for channel in registry.names():
         options = raw.get(channel)
-        if not isinstance(options, Mapping) or not options.get("ENABLED"):
-            continue
+        if not isinstance(options, Mapping) or not options.get("ENABLED") or "PROBLEM" in options:
+            continue  # of its PROBLEM the site's own checks speak
         if problem := registry.create(channel, options).problem():
             hint = f"Set what is missing, or switch {channel} off ({channel}_ENABLED=false)."
             found.append(Warning(problem, hint=hint, id="vigil_notifications.W001"))
@@ -86,56 +84,35 @@ def _channel_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
         name = f"{NAME}['{channel}']"
         if isinstance(options, Mapping):
             if known is not None:
-                yield from unknown_keys(name, options, known, "vigil_notifications.E001")
+                yield from unknown_keys(
+                    name, options, known | {"PROBLEM"}, "vigil_notifications.E001"
+                )
             if (limit := options.get("RATE_LIMIT")) and not RATE_LIMIT.fullmatch(str(limit)):
                 text, hint = f"{name}['RATE_LIMIT'] is {limit!r}.", "Write it as in 20/minute."
-                yield Error(text, hint=hint, id="vigil_notifications.E002")
+                yield SettingError(text, hint=hint, id="vigil_notifications.E002")
         elif channel not in conf.KEYS:
             hint = f"Write {name} = {{...}}."
-            yield Error(f"{name} is not a dict.", hint=hint, id="vigil_notifications.E002")
-
-
-def _limit_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    storm = raw.get("STORM", "")
-    if isinstance(storm, str) and storm and not RATE_LIMIT.fullmatch(storm):
-        text, hint = (
-            f"{NAME}['STORM'] is {storm!r}.",
-            "Write it as in 10/minute; empty: no summaries.",
-        )
-        yield Error(text, hint=hint, id="vigil_notifications.E002")
-
-
-def _network_faults(texts: Any) -> Iterator[CheckMessage]:
-    for text in texts if isinstance(texts, list | tuple) else ():
-        try:
-            networks([str(text)])
-        except ValueError:
-            yield Error(
-                f"{NAME}['PRIVATE_NETWORKS'] names {str(text)!r}, which is no network.",
-                hint="Write networks as in 10.2.0.0/16 or fd00::/8.",
-                id="vigil_notifications.E002",
-            )
+            yield SettingError(f"{name} is not a dict.", hint=hint, id="vigil_notifications.E002")
 
 
 def _queue_faults(queue: Any) -> Iterator[CheckMessage]:
     code = "vigil_notifications.E002"
     if queue == "redis" and not conf.names_queue_cache():
         text = f"{NAME}['QUEUE'] is 'redis' and no Redis is configured."
-        yield Error(text, hint="Set REDIS_URL, or NOTIFICATION_QUEUE to auto.", id=code)
+        yield SettingError(text, hint="Set REDIS_URL, or NOTIFICATION_QUEUE to auto.", id=code)
     if queue in ("redis", "auto"):
         yield from _redis_faults(queue)
     if queue == "celery":
         yield from _celery_faults(code)
-    if not isinstance(queue, str) or queue in QUEUES:
-        return
-    text = f"{NAME}['QUEUE'] is {queue!r}, which is no queue."
-    yield Error(text, hint=f"Set NOTIFICATION_QUEUE to one of {', '.join(QUEUES)}.", id=code)
+    if queue in ("redis", "auto") and (problem := redis_client.problem()):
+        hint = "Write LOCATION as in redis://:password@127.0.0.1:6379/0, with the password percent-encoded (# is %23)."
+        yield SettingError(f"{problem}: workers poll the database instead.", hint=hint, id=code)
 
 
 def _redis_faults(queue: str) -> Iterator[CheckMessage]:
     """An error where Redis has to carry the queue; else workers poll the database."""
     if conf.names_queue_cache() and not conf.queue_cache():
-        kind = Error if queue == "redis" else Warning
+        kind = SettingError if queue == "redis" else SettingWarning
         text = f"CACHES['{conf.QUEUE_CACHE}'] needs django-redis: it is not installed, or another backend is named."
         hint = (
             "pip install 'vigil[redis]', and name the backend django_redis.cache.RedisCache; or leave the cache out: "
@@ -150,16 +127,7 @@ def _celery_faults(code: str) -> Iterator[CheckMessage]:
     except CeleryAppError as error:
         text = f"{NAME}['QUEUE'] is 'celery' and there is no Celery app: {error}"
         hint = "pip install 'vigil[celery]', set CELERY_BROKER_URL, or NOTIFICATION_QUEUE to auto."
-        yield Error(text, hint=hint, id=code)
+        yield SettingError(text, hint=hint, id=code)
 
 
-def _severity_faults(raw: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    code, known = "vigil_notifications.E002", ", ".join(Severity.values)
-    least = raw.get("IMMEDIATE_FROM", "WARNING")
-    if isinstance(least, str) and least not in Severity.values:
-        text = f"{NAME}['IMMEDIATE_FROM'] is {least!r}, which is no severity."
-        yield Error(text, hint=f"Severities: {known}.", id=code)
-    expiry = raw.get("EXPIRY_S")
-    if isinstance(expiry, Mapping) and set(expiry) != set(Severity.values):
-        text = f"{NAME}['EXPIRY_S'] does not name each severity once."
-        yield Error(text, hint=f"Severities: {known}.", id=code)
+verify.register_check("notifications_app.settings", findings_of(check_settings))

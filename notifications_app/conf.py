@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from notifications_app.rate_limits import RATE_LIMIT
+from scheduler_app.app_settings import AppSettings, fitting, one_of
+
 DAY_S = 86_400.0
+
+
+def _is_limit(text: str) -> bool:
+    return not text or bool(RATE_LIMIT.fullmatch(text))
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +35,10 @@ class NotificationsConf:
 
     DEFAULT_RECIPIENTS: tuple[str, ...] = ()
     """User names, addresses or groups who are told when an owner is unknown."""
-    QUEUE: str = "auto"
+    QUEUE: str = one_of("auto", "redis", "celery", "database", default="auto")
     QUEUE_CAP: int = 100_000
     SITE_URL: str = ""
-    IMMEDIATE_FROM: str = "WARNING"
+    IMMEDIATE_FROM: str = one_of("INFO", "WARNING", "ERROR", "CRITICAL", default="WARNING")
     """From this severity up people are told at once; below it the hourly job tells them."""
     LEASE_S: float = 90.0
     SEND_DEADLINE_S: float = 30.0
@@ -34,7 +49,9 @@ class NotificationsConf:
     POLL_S: float = 1.0
     BREAKER_AFTER: int = 3
     """A lane rests after so many failures of its gateway in a row; then single messages ask whether it is well."""
-    STORM: str = "10/minute"
+    STORM: str = fitting(
+        "10/minute", _is_limit, "a limit as in 10/minute, or empty for no summaries"
+    )
     """What one person gets singly by one channel; the rest comes as a summary. Critical alerts always come singly."""
     SUMMARY_S: float = 60.0
     """How long a summary gathers in a storm."""
@@ -58,25 +75,21 @@ class NotificationsConf:
     APPRISE: Mapping[str, Any] = field(default_factory=dict)
     EXTRA_CHANNELS: Mapping[str, str] = field(default_factory=dict)
     """Channels of your own: name to dotted path of the class. Each reads the dict of its name, too."""
-    PRIVATE_NETWORKS: tuple[str, ...] = ()
+    PRIVATE_NETWORKS: tuple[str, ...] = fitting(
+        (), _is_network, "a list of networks as in 10.2.0.0/16 or fd00::/8"
+    )
     """Networks, as in 10.2.0.0/16, that WEBHOOK and APPRISE may reach although they are not public."""
 
 
-@cache
-def get() -> NotificationsConf:
-    """The settings in force. Unknown keys are left to the check `vigil_notifications.E001`."""
-    return NotificationsConf(
-        **{key: _typed(key, value) for key, value in raw().items() if key in KEYS}
-    )
-
-
-def raw() -> dict[str, Any]:
-    return dict(getattr(settings, "VIGIL_NOTIFICATIONS", {}))
+SETTINGS = AppSettings("VIGIL_NOTIFICATIONS", NotificationsConf)
+KEYS = SETTINGS.keys
+get, raw = SETTINGS.get, SETTINGS.raw
 
 
 def channel_options(channel: str) -> dict[str, Any]:
-    """The settings of one channel, as `VIGIL_NOTIFICATIONS` has them."""
-    return dict(raw().get(channel, {}))
+    """The settings of one channel, as `VIGIL_NOTIFICATIONS` has them; none where they are no dict."""
+    options = SETTINGS.readable().get(channel)
+    return dict(options) if isinstance(options, Mapping) else {}
 
 
 def auth_user_model() -> str:
@@ -117,18 +130,3 @@ def _has_connections(backend: str) -> bool:
         return hasattr(import_string(backend), "client")
     except ImportError:
         return False
-
-
-def _typed(key: str, value: Any) -> Any:
-    return tuple(value) if key in ("DEFAULT_RECIPIENTS", "PRIVATE_NETWORKS") else value
-
-
-KEYS = frozenset(item.name for item in fields(NotificationsConf))
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "VIGIL_NOTIFICATIONS":
-        get.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="notifications_app.conf")

@@ -1,4 +1,4 @@
-"""The one module that speaks HTTP to gateways, and the only one that imports httpx.
+"""The one module that speaks HTTP to gateways.
 
 Each call has a connection of its own: a kept one that its peer has just closed would leave it open whether the request
 arrived. No URL shows in an error or a log, as some gateways have their secret in it.
@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +29,7 @@ from notifications_app.errors import (
     ThrottledError,
     UnknownOutcomeError,
 )
+from scheduler_app import proxies
 from scheduler_app.masking import mask
 from scheduler_app.texts import clean, cut_line
 
@@ -101,7 +101,7 @@ def _call(
     began_s = time.monotonic()
     try:
         with watched() if is_strange else nullcontext():
-            client = _client(host, timeout_s, trust_env=not is_strange)
+            client = _client(url, timeout_s, is_strange=is_strange)
             response, data = _exchanged(
                 client, client.build_request(method, url, headers=headers, **body), timeout_s
             )
@@ -181,25 +181,16 @@ class _Wire:
         return found if isinstance(found, socket.socket) else None
 
 
-def _client(host: str, timeout_s: float, *, trust_env: bool) -> httpx.Client:
+def _client(url: str, timeout_s: float, *, is_strange: bool) -> httpx.Client:
     # a third for each of TCP, the proxy's TLS and TLS, so that a stream exists before the time is over
     timeout = httpx.Timeout(timeout_s, connect=timeout_s / 3)
     headers = {"Accept-Encoding": "identity", "User-Agent": "Vigil"}
-    try:
-        return httpx.Client(
-            verify=_tls(),
-            trust_env=trust_env and not is_loopback(host),
-            timeout=timeout,
-            headers=headers,
-        )
-    except (ImportError, ValueError) as error:
-        text = f"The proxy of the environment cannot be used: {_words(error)}"
-        raise ConfigurationError(text) from None
+    is_direct = is_strange or is_loopback(_host(url))
+    return proxies.client(url, is_direct=is_direct, verify=_tls(), timeout=timeout, headers=headers)
 
 
-@cache
 def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    return proxies.tls()
 
 
 def _read(response: httpx.Response) -> bytes:

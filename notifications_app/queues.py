@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from notifications_app import conf
+from notifications_app import conf, redis_client
+from notifications_app.redis_client import RedisAwayError
 from scheduler_app.errors import BrokerError, CeleryAppError
 from scheduler_app.executors.doorbell import Line, celery_app
 from scheduler_app.masking import mask
@@ -120,12 +121,9 @@ def _try(call: Any, *, at_once: bool = False) -> Any:
         return None
     if not at_once and _is_left_alone():
         return None
-    from django_redis import get_redis_connection  # there is one: it is installed
-    from redis.exceptions import RedisError
-
     try:
-        answer = call(get_redis_connection(conf.queue_cache()))
-    except RedisError as error:
+        answer = redis_client.ask(call)
+    except RedisAwayError as error:
         _note_down("redis_unreachable", str(error))
         return None
     _note_back("redis_is_back")

@@ -5,14 +5,15 @@ Used only with SCHEDULER_EXECUTOR=celery and NOTIFICATION_QUEUE=celery (`-Q noti
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+from project.configuration.start import load_settings
+
+load_settings()
 if not settings.CELERY_BROKER_URL:
     raise ImproperlyConfigured("CELERY_BROKER_URL is not set, nor is REDIS_URL.")
 

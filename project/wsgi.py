@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from project.configuration.start import load_settings
+
 Environ = dict[str, Any]
 App = Callable[[Environ, Any], Iterable[bytes]]
+GUNICORN_GIVES_UP = 3
+"""The exit code of a worker after which gunicorn ends, instead of starting it again and again."""
 
 
 def below(prefix: str, app: App) -> App:
@@ -25,5 +28,5 @@ def below(prefix: str, app: App) -> App:
     return application
 
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+load_settings(GUNICORN_GIVES_UP)
 application = below(settings.FORCE_SCRIPT_NAME or "", get_wsgi_application())

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -18,15 +17,41 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from scheduler_app import calendar_days, conf, jobfile, system_jobs, verify_schedule
+from scheduler_app import (
+    app_settings,
+    calendar_days,
+    conf,
+    jobfile,
+    proxies,
+    system_jobs,
+    verify,
+    verify_schedule,
+)
 from scheduler_app.declarations import MANAGEMENT, JobDeclaration
 from scheduler_app.errors import CeleryAppError, JobFileError
 from scheduler_app.executors.doorbell import celery_app
-from scheduler_app.texts import cut_line, storable
+from scheduler_app.verify_report import Finding
 
 TAG = "vigil"
 BEATS_IN_A_LEASE = 3
 """A node starts nothing past two thirds of its lease: one beat may fail, and the next still comes in time."""
+
+
+class SettingError(Error):
+    """A setting that is not right. What is right of the settings is in force: nothing that Vigil runs is stopped."""
+
+
+class SettingWarning(Warning):
+    """A setting that is left out, as nothing reads it or it cannot be used."""
+
+
+def findings_of(check: Callable[[], Iterable[CheckMessage]]) -> Callable[[datetime], list[Finding]]:
+    """The faults in settings that the system check `check` finds, as findings of `verify_jobs`."""
+    return lambda now: [
+        Finding(kind="settings", text=one.msg, hint=one.hint or "")
+        for one in check()
+        if isinstance(one, SettingError | SettingWarning)
+    ]
 
 
 @register(TAG)
@@ -34,12 +59,19 @@ def check_settings(**_: object) -> list[CheckMessage]:
     raw, faults = read("VIGIL_SCHEDULER", conf.raw, "vigil_scheduler.E002")
     faults += unknown_keys("VIGIL_SCHEDULER", raw, conf.KEYS, "vigil_scheduler.E001")
     faults += wrong_kinds("VIGIL_SCHEDULER", raw, conf.SchedulerConf, "vigil_scheduler.E002")
-    faults += _executor_faults(raw)
     faults += _celery_faults(raw)
     faults += _heartbeat_faults(raw)
     if not faults:
         faults += _lease_faults(conf.get())
     return faults
+
+
+@register(TAG)
+def check_proxies(**_: object) -> list[CheckMessage]:
+    return [
+        SettingWarning(one.text, hint=one.hint, id="vigil_scheduler.W020")
+        for one in proxies.problems()
+    ]
 
 
 @register(TAG)
@@ -110,15 +142,6 @@ def check_calendars(**_: object) -> list[CheckMessage]:
     return [Warning(one.text, hint=one.hint, id="vigil_scheduler.W003") for one in doubts]
 
 
-def _executor_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
-    executor = raw.get("EXECUTOR", "local")
-    if executor in ("local", "celery") or not isinstance(executor, str):
-        return []
-    text = f"VIGIL_SCHEDULER['EXECUTOR'] is {executor!r}, which is no executor."
-    hint = "Set SCHEDULER_EXECUTOR to local or celery."
-    return [Error(text, hint=hint, id="vigil_scheduler.E002")]
-
-
 def _celery_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     """Why the Celery app that EXECUTOR needs cannot be used."""
     if raw.get("EXECUTOR") != "celery":
@@ -131,7 +154,7 @@ def _celery_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
             "pip install 'vigil[celery]', set CELERY_APP to your Celery app, like 'shop.celery.app', and its broker "
             "(CELERY_BROKER_URL); or set SCHEDULER_EXECUTOR to local."
         )
-        return [Error(text, hint=hint, id="vigil_scheduler.E010")]
+        return [SettingError(text, hint=hint, id="vigil_scheduler.E010")]
     return []
 
 
@@ -142,7 +165,7 @@ def _heartbeat_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
         return []
     text = "VIGIL_SCHEDULER['HEARTBEAT_URL'] is no web address."
     hint = "Set HEARTBEAT_URL to the ping URL of a check, like https://hc-ping.com/UUID."
-    return [Error(text, hint=hint, id="vigil_scheduler.E002")]
+    return [SettingError(text, hint=hint, id="vigil_scheduler.E002")]
 
 
 def _lease_faults(settings: conf.SchedulerConf) -> list[CheckMessage]:
@@ -153,7 +176,9 @@ def _lease_faults(settings: conf.SchedulerConf) -> list[CheckMessage]:
         f"VIGIL_SCHEDULER['LEASE_S'] is {settings.LEASE_S:g}, too short for BEAT_S {settings.BEAT_S:g}: "
         "one late heartbeat would end all runs of a node."
     )
-    return [Error(text, hint=f"Set LEASE_S to {least:g} or more.", id="vigil_scheduler.E002")]
+    return [
+        SettingError(text, hint=f"Set LEASE_S to {least:g} or more.", id="vigil_scheduler.E002")
+    ]
 
 
 def declared_jobs() -> tuple[JobDeclaration, ...]:
@@ -196,65 +221,26 @@ def read(name: str, raw: Any, code: str) -> tuple[dict[str, Any], list[CheckMess
     try:
         return raw(), []
     except (TypeError, ValueError):
-        return {}, [Error(f"{name} is not a dict.", hint=f"Write {name} = {{...}}.", id=code)]
+        return {}, [
+            SettingError(f"{name} is not a dict.", hint=f"Write {name} = {{...}}.", id=code)
+        ]
 
 
 def unknown_keys(
     name: str, raw: Mapping[str, Any], known: Collection[str], code: str
 ) -> list[CheckMessage]:
-    """One error for each key of the setting `name` that nobody reads."""
-    return [
-        Error(f"{name} has an unknown key {key!r}.", hint=_closest(key, known), id=code)
-        for key in raw
-        if key not in known
-    ]
+    """One error for each key of the setting `name` that nothing reads."""
+    return [_error(one, code) for one in app_settings.unknown(name, raw, known)]
 
 
 def wrong_kinds(name: str, raw: Mapping[str, Any], declared: Any, code: str) -> list[CheckMessage]:
-    """One error for each value that is not of the kind of its default in the dataclass `declared`."""
-    return list(_wrong_kinds(name, raw, declared, code))
+    """One error for each value that is not what the dataclass `declared` says."""
+    return [_error(one, code) for one in app_settings.wrong(name, raw, declared)]
 
 
-def _wrong_kinds(
-    name: str, raw: Mapping[str, Any], declared: Any, code: str
-) -> Iterator[CheckMessage]:
-    for field in fields(declared):
-        if field.name in raw and (wanted := _complaint(_default_of(field), raw[field.name])):
-            value = _shown(raw[field.name])
-            hint = f"The default is {_shown(_default_of(field))}."
-            text = f"{name}['{field.name}'] is {value}; it has to be {wanted}."
-            yield Error(text, hint=hint, id=code)
+def _error(fault: app_settings.SettingFault, code: str) -> SettingError:
+    return SettingError(fault.text, hint=fault.hint, id=code)
 
 
-def _default_of(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _complaint(default: Any, value: Any) -> str:
-    """What `value` has to be, by its default; "" when it is."""
-    if isinstance(default, str):
-        return "" if isinstance(value, str) else "text"
-    if isinstance(default, tuple):
-        return "" if _is_list_of_text(value) else "a list of texts"
-    if isinstance(default, Mapping):
-        return "" if isinstance(value, Mapping) else "a dict"
-    if isinstance(default, int):
-        return "" if _is_positive(value, int) else "a whole number above 0"
-    return "" if _is_positive(value, int | float) else "a number above 0"
-
-
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
-
-
-def _is_positive(value: Any, kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and value > 0
-
-
-def _shown(value: Any) -> str:
-    return storable(cut_line(repr(value), 80), 400)
-
-
-def _closest(key: Any, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(key).upper(), known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Keys: {', '.join(sorted(known)) or 'none'}."
+verify.register_check("scheduler_app.settings", findings_of(check_settings))
+verify.register_check("scheduler_app.proxies", findings_of(check_proxies))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
 
+from django.core.checks import run_checks
 from django.core.management.base import (
     BaseCommand,
     CommandError,
@@ -18,6 +19,8 @@ from django.core.management.base import (
     SystemCheckError,
 )
 from django.db import InterfaceError, OperationalError, ProgrammingError
+
+from scheduler_app.checks import SettingError
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
@@ -35,13 +38,16 @@ class VigilCommand(BaseCommand):
         parser.epilog = EXIT_CODES
         return parser
 
-    def check(self, *args: Any, **kwargs: Any) -> None:
-        """The system checks before a command; an error there is one of configuration."""
+    def check(self, *args: Any, **options: Any) -> None:
+        """As in all commands, but faults in settings are only shown: what is right of the settings is in force."""
         try:
-            super().check(*args, **kwargs)
+            super().check(*args, **options)
         except SystemCheckError as error:
-            error.returncode = CONFIGURATION
-            raise
+            found = run_checks(databases=options.get("databases"))
+            if any(one.is_serious() and not isinstance(one, SettingError) for one in found):
+                error.returncode = CONFIGURATION
+                raise
+            self.stderr.write(str(error), style_func=lambda text: text)
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         if os.environ.get("NO_COLOR"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.signals import setting_changed
+
+from scheduler_app.app_settings import AppSettings, one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +15,13 @@ class SchedulerConf:
 
     JOB_FILE: str = ""
     """Dotted name of the module with `JOBS` and `CHANNELS`."""
-    EXECUTOR: str = "local"
+    EXECUTOR: str = one_of("local", "celery", default="local")
     """`local`: threads of the scheduler call the jobs; `celery`: workers of CELERY_APP do."""
     CELERY_APP: str = ""
     """Dotted name of the Celery app whose workers execute, such as "shop.celery.app"."""
     ALLOWED_MODULES: tuple[str, ...] = ()
     """Modules whose callables rows may name, beside those that the job file names."""
-    ISOLATION: str = "process"
+    ISOLATION: str = one_of("process", "thread", default="process")
     """Where bodies run whose job does not say it: `process` (one for each run) or `thread`."""
     PRELOAD_S: float = 20.0
     """How long the import of a job's module may take before children are forked; else each child imports it."""
@@ -55,14 +54,9 @@ class SchedulerConf:
     VERIFY_ARCHIVE: str = "docs/verification"
 
 
-@cache
-def get() -> SchedulerConf:
-    """The settings in force. Unknown keys are left to the system check `vigil_scheduler.E001`."""
-    return SchedulerConf(**{key: _typed(key, value) for key, value in raw().items() if key in KEYS})
-
-
-def raw() -> dict[str, Any]:
-    return dict(getattr(settings, "VIGIL_SCHEDULER", {}))
+SETTINGS = AppSettings("VIGIL_SCHEDULER", SchedulerConf)
+KEYS = SETTINGS.keys
+get, raw = SETTINGS.get, SETTINGS.raw
 
 
 def site_time_zone() -> str:
@@ -80,18 +74,3 @@ def script_name() -> str:
 
 def metrics_token() -> str:
     return str(getattr(settings, "METRICS_TOKEN", ""))
-
-
-def _typed(key: str, value: Any) -> Any:
-    return tuple(value) if key == "ALLOWED_MODULES" else value
-
-
-KEYS = frozenset(field.name for field in fields(SchedulerConf))
-
-
-def _forget(*, setting: str, **_: object) -> None:
-    if setting == "VIGIL_SCHEDULER":
-        get.cache_clear()
-
-
-setting_changed.connect(_forget, dispatch_uid="scheduler_app.conf")

@@ -6,11 +6,11 @@ import base64
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import conf, metrics
+from scheduler_app import conf, metrics, proxies
 from scheduler_app.clock import db_now
 from scheduler_app.errors import SchedulerError, SkipRun
 from scheduler_app.exposition import CONTENT_TYPE
@@ -35,8 +35,10 @@ def push() -> str:
         raise SkipRun(_("METRICS_PUSH_URL is not set"))
     body = metrics.exposition(db_now()).encode()
     request = _request(url, body)
+    proxy = proxies.proxy_for(url)
+    opener = build_opener(ProxyHandler({"http": proxy, "https": proxy} if proxy else {}))
     try:
-        with urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 - the scheme is checked in _request
+        with opener.open(request, timeout=TIMEOUT_S):
             facts = {"count": f"{len(body):,}", "host": request.host}
             return _("%(count)s bytes pushed to %(host)s") % facts
     except HTTPError as error:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from scheduler_app import proxies
 from scheduler_app.heart import Heart
 from scheduler_app.masking import add_secret, mask
 from scheduler_app.texts import cut_line
@@ -125,7 +126,9 @@ class Pings(threading.Thread):
         body = mask(cut_line(text, 1000)).encode()
         try:
             with (
-                httpx.Client(timeout=TIMEOUT_S, headers={"User-Agent": "Vigil"}) as client,
+                proxies.client(
+                    self._url, timeout=TIMEOUT_S, headers={"User-Agent": "Vigil"}
+                ) as client,
                 client.stream("POST", _address(self._url, signal), content=body) as answer,
             ):
                 return "" if answer.is_success else f"HTTP {answer.status_code}"

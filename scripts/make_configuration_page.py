@@ -37,7 +37,7 @@ EFFECTS = {
 }
 EXPLAINED = """
   - **default**: the default is used, everything runs;
-  - **channel off**: the channel sends nothing and says why, everything else runs; its messages wait;
+  - **channel off**: the channel sends nothing and says why, everything else runs; requeue its messages afterwards;
   - **fails where used**: what uses it fails and says why, everything else runs;
   - **refused**: nothing starts (exit code 2), as jobs would run at wrong times or on another database. `SECRET_KEY`
     may be weak while `DEBUG` is on.

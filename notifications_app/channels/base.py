@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from notifications_app.daily_caps import DailyCaps
 from notifications_app.errors import DeliveryError
+from notifications_app.rate_limits import RATE_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +122,12 @@ class Channel(ABC):
 
     @property
     def rate_limit(self) -> str:
-        """How many calls may go out in each lane: `options["RATE_LIMIT"]`, else what is usual.
+        """How many calls may go out in each lane: `options["RATE_LIMIT"]`, else (or where that is none) what is usual.
 
         The caller keeps to it; a channel never waits by itself.
         """
-        return str(self.options.get("RATE_LIMIT") or self.usual_rate_limit)
+        limit = str(self.options.get("RATE_LIMIT"))
+        return limit if RATE_LIMIT.fullmatch(limit) else self.usual_rate_limit
 
     @property
     def connections(self) -> int:

@@ -12,9 +12,14 @@ from django.utils.translation import gettext as _
 
 
 def lacking(channel: str, options: Mapping[str, Any], needed: Sequence[str]) -> str:
-    """Why `channel` cannot send as far as that is plain from `options`: off, or `needed` ones are empty; else ""."""
+    """Why `channel` cannot send as far as that is plain from `options`: off, or `needed` ones are empty; else "".
+
+    PROBLEM is what the site already knows to be wrong with the values that it reads.
+    """
     if not options.get("ENABLED"):
         return _("%(channel)s is switched off: set %(channel)s_ENABLED=true") % {"channel": channel}
+    if problem := setting(options, "PROBLEM"):
+        return problem
     missing = [f"{channel}_{key}" for key in needed if not setting(options, key)]
     if not missing:
         return ""

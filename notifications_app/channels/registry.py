@@ -126,16 +126,9 @@ def _named() -> Iterator[tuple[str, str, Callable[[], Any]]]:
     """Where a channel is named, its name, and what imports it."""
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         yield f"the entry point {point.name} = {point.value}", point.name, point.load
-    for name, path in mapping(_settings().get("EXTRA_CHANNELS")).items():
+    for name, path in mapping(conf.SETTINGS.readable().get("EXTRA_CHANNELS")).items():
         source = f"VIGIL_NOTIFICATIONS['EXTRA_CHANNELS'][{name!r}] = {path!r}"
         yield source, str(name), partial(import_string, str(path))
-
-
-def _settings() -> dict[str, Any]:
-    try:
-        return conf.raw()
-    except (TypeError, ValueError):  # told by the check vigil_notifications.E002
-        return {}
 
 
 def _unfit(name: str, kind: Any, known: Mapping[str, type[Channel]]) -> str:

@@ -247,7 +247,7 @@ class Duration(Kind):
     seconds: ClassVar[dict[str, int]] = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
     def parse(self, text: str) -> float:
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([smhd]?)", text.lower())
+        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([smhd]?)", text.lower())
         if not found:
             raise NotAllowedError
         return float(found[1]) * self.seconds[found[2]]

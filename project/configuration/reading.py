@@ -94,18 +94,20 @@ def path_of_env_file(home: Path = HOME) -> Path:
 def read(path: Path) -> Environment:
     """The environment of this process and the file `path`, judged."""
     try:
-        file, found = env_file.read(path), []
+        file = env_file.read(path)
     except EnvFileError as error:
         fault = Fault(name="", what=Words("%(error)s", error=error), hint=Words(""), is_fatal=True)
-        file, found = EnvFile(path), [fault]
+        return Environment({}, (fault,))
     reader = _Reader(file)
     values = {name: reader.value(variable) for name, variable in VARIABLES.items()}
-    found += [*reader.broken_lines(), *reader.found, *_unknown(file)]
+    found = [*reader.broken_lines(), *reader.found, *_unknown(file)]
     faulty = {one.name for one in found if one.name in VARIABLES and not one.is_doubt}
     return Environment(values, tuple(found), frozenset(faulty))
 
 
 class _Reader:
+    """Turns the texts of the variables into values; `found` are the faults so far."""
+
     def __init__(self, file: EnvFile) -> None:
         self.file, self.found = file, list[Fault]()
         self._config = Config(_Repository(file))
@@ -116,18 +118,19 @@ class _Reader:
     def value(self, variable: Variable) -> Any:
         """What is in force; notes a fault where that is not what was written."""
         text = self._config(variable.name, default=None)
-        if text is None or (text == "" and not variable.may_be_empty):
-            return self._default(variable, is_broken=text is None and variable.name in self._broken)
+        if text is None:
+            return self._default(variable, is_broken=variable.name in self._broken)
         text = self._text(variable, text)
-        if not text and not variable.may_be_empty:
+        is_key = variable.wrong is Wrong.REFUSED_UNLESS_DEBUG
+        if not (text or variable.may_be_empty or is_key):
             return self._default(variable)
         try:
             return self._parsed(variable, text)
         except NotAllowedError as error:
-            is_fatal = self._is_fatal(variable)
+            is_fatal = not (self._is_debug and text) if is_key else variable.wrong in NEEDED
             place = self._place(variable.name)
             self.found.append(faults.wrong_value(variable, place, text, error, is_fatal=is_fatal))
-            keeps = variable.wrong in (Wrong.PASSED_ON, Wrong.REFUSED_UNLESS_DEBUG)
+            keeps = is_key or variable.wrong is Wrong.PASSED_ON
             return text if keeps else self._default(variable, is_broken=True)
 
     def broken_lines(self) -> Iterator[Fault]:
@@ -162,11 +165,6 @@ class _Reader:
         entry = self._entry(name)
         return f"{self.file.path.name} line {entry.line}" if entry else ""
 
-    def _is_fatal(self, variable: Variable) -> bool:
-        if variable.wrong is Wrong.REFUSED_UNLESS_DEBUG:
-            return not self._is_debug
-        return variable.wrong is Wrong.REFUSED
-
 
 def _unknown(file: EnvFile) -> Iterator[Fault]:
     """Names that nothing reads and that are probably meant for Vigil.
@@ -179,7 +177,7 @@ def _unknown(file: EnvFile) -> Iterator[Fault]:
             if VARIABLES[name].only_process:
                 yield faults.without_effect(name, place)
         elif (meant := _meant(name, 0.8)) or name.upper().startswith(PREFIXES):
-            yield faults.unknown(name, place, meant or _meant(name, 0.6))
+            yield faults.unknown(name, place, meant or _meant(name, 0.7))
     for name in sorted(os.environ):
         if name not in VARIABLES and name.startswith(PREFIXES) and (meant := _meant(name, 0.75)):
             yield faults.unknown(name, "", meant)

@@ -200,13 +200,14 @@ def test_wrong_values_are_all_told_and_stop_nothing(start, add_to_env):
     site = start()
     site.wait_ready()
     told = [line for line in site.run.out.splitlines() if line.startswith("vigil: .env line")]
-    assert sorted(re.findall(r"line (\d+) \((\w+)\)", "\n".join(told))) == [
+    assert set(re.findall(r"line (\d+) \((\w+)\)", "\n".join(told))) == {
         (str(number), "EMAIL_SMTP_PORT"),
         (str(number + 1), "EMAIL_ENABLED"),
         (str(number + 2), "LOG_LEVEL"),
         (str(number + 3), "REDIS_URL"),
         (str(number + 4), "EMAIL_ENABLE"),
-    ]
+    }
+    assert len(told) == 5
     assert "pa#ss" not in site.run.out + site.run.err
     assert _get(site.port, "/readyz") == 200
     site.run.stop()

@@ -32,6 +32,10 @@ PARENT = (
     f"service = Service('x', [sys.executable, '-c', {SLEEP!r}], say=print); "
     "service.start(); print(service.pid, flush=True); time.sleep(60)"
 )
+ASK = (
+    "from project.supervisor import preparation; answer = preparation._ask_for_address(); "
+    "print(f'[{answer}]')"
+)
 
 
 class Clock:
@@ -316,3 +320,33 @@ def _refuse_once(listener: socket.socket) -> None:
     with client:
         client.recv(4096)
         client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("olga@example.com\n", "olga@example.com"),
+        ("olga\nolga@example.com\n", "olga@example.com"),
+        ("\n", ""),
+        ("\x04", ""),
+    ],
+)
+def test_address_is_asked_for_at_a_terminal(typed, address):
+    ours, theirs = os.openpty()
+    os.write(ours, typed.encode())
+    command = [sys.executable, "-c", ASK]
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=theirs, capture_output=True, text=True, timeout=30
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"[{address}]\n")
+
+
+def test_address_is_not_asked_for_without_a_terminal():
+    command = [sys.executable, "-c", ASK]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.read() == b"[]\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
 from notifications_app.channels.configuration import lacking, mapping, setting
+from notifications_app.channels.email import sender
 from notifications_app.channels.email.addresses import ascii_host, for_smtp, is_address
 
 USUAL_PORT = 587
@@ -75,7 +75,7 @@ class EmailOptions:
 def parse(options: Mapping[str, Any]) -> EmailOptions:
     """What `options` say; ask `problem_of` first whether they make sense."""
     port = _port(options) or USUAL_PORT
-    sender_name, sender = parseaddr(setting(options, "FROM"))
+    sender_name, address = _sender(options)
     return EmailOptions(
         host=setting(options, "SMTP_SERVER"),
         port=port,
@@ -83,7 +83,7 @@ def parse(options: Mapping[str, Any]) -> EmailOptions:
         username=setting(options, "USERNAME"),
         password=str(options.get("PASSWORD") or ""),
         sender_name=sender_name,
-        sender=for_smtp(sender),
+        sender=for_smtp(address),
         ca_file=setting(options, "CA_FILE"),
         ehlo_name=setting(options, "EHLO_NAME"),
         max_messages=_limit(options, "MAX_MESSAGES") or 0,
@@ -99,15 +99,32 @@ def problem_of(options: Mapping[str, Any]) -> str:
     backend = setting(options, "BACKEND")
     if found := lacking("EMAIL", options, ("FROM",) if backend else ("SMTP_SERVER", "FROM")):
         return found
-    sender = setting(options, "FROM")
-    if not sender.isprintable() or not is_address(parseaddr(sender)[1]):
-        return _(
-            "EMAIL_FROM is not an address: write vigil@example.com or 'Vigil <vigil@example.com>'"
-        )
+    if problem := _problem_of_sender(setting(options, "FROM")):
+        return problem
     for name in LIMITS:
         if _limit(options, name) is None:
             return _("EMAIL %(name)s is not a whole number") % {"name": name}
     return _problem_of_backend(backend) if backend else _problem_of_server(options)
+
+
+def _problem_of_sender(text: str) -> str:
+    wrong = _(
+        "EMAIL_FROM is not an address: write vigil@example.com or 'Vigil <vigil@example.com>'"
+    )
+    try:
+        return "" if is_address(sender.parse(text).address) else wrong
+    except sender.SenderError as error:
+        hint = _("Did you mean %(name)s?") % {"name": error.instead}
+        return f"{wrong}. {hint}" if error.instead else wrong
+
+
+def _sender(options: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and address; empty when FROM is no sender."""
+    try:
+        found = sender.parse(setting(options, "FROM"))
+    except sender.SenderError:
+        return "", ""
+    return found.name, found.address
 
 
 def _problem_of_backend(backend: str) -> str:

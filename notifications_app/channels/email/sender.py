@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email import errors, policy
-from email.headerregistry import Address, AddressHeader, BaseHeader
+from email.headerregistry import Address
+from typing import Any
 
 _ADDRESS = r"[^\s<>＜＞\"“”'‘’,，;；:：@()]+@[^\s<>＜＞\"“”'‘’,，;；:：@()]+"
 _IN_BRACKETS = re.compile(rf"[<＜]\s*({_ADDRESS})\s*[>＞]?")
@@ -41,15 +42,14 @@ def _only_address(text: str) -> Address | None:
     if not text.isprintable():
         return None
     try:
-        header = policy.default.header_factory("From", text)
+        header: Any = policy.default.header_factory("From", text)
     except (ValueError, IndexError, AttributeError, errors.MessageError):
         return None  # the parser of the standard library fails on some texts
-    assert isinstance(header, BaseHeader)
-    assert isinstance(header, AddressHeader)
     faults = [one for one in header.defects if not isinstance(one, errors.ObsoleteHeaderDefect)]
     if faults or len(header.addresses) != 1 or header.groups[0].display_name is not None:
         return None
-    return header.addresses[0]
+    one: Address = header.addresses[0]
+    return one
 
 
 def _guess(text: str) -> str:

@@ -35,7 +35,8 @@ class WechatChannel(Channel):
     def problem(self) -> str:
         if found := lacking(self.name, self.options, ["WEBHOOK_URL"]):
             return found
-        if not next(iter(self._routes)).key:
+        robot = next(iter(self._routes))
+        if not robot.key or robot.has_misspelt_host:
             text = _("WECHAT_WEBHOOK_URL is not the whole URL of a group robot: write %(example)s")
             return text % {"example": EXAMPLE}
         return self._routes.problem()

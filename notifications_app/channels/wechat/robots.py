@@ -16,6 +16,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -26,7 +27,8 @@ from django.utils.translation import gettext as _
 from notifications_app.channels.base import Topic
 from notifications_app.channels.configuration import listed, mapping, setting
 
-EXAMPLE = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=YOUR_KEY"
+HOST = "qyapi.weixin.qq.com"
+EXAMPLE = f"https://{HOST}/cgi-bin/webhook/send?key=YOUR_KEY"
 PATTERNS = ("severity", "category", "owner")
 ROUTE_KEYS = frozenset({*PATTERNS, "labels", "robot", "format"})
 
@@ -50,6 +52,12 @@ class Robot:
         except ValueError:
             return ""
         return keys[0] if parts.scheme in ("http", "https") and parts.hostname else ""
+
+    @property
+    def has_misspelt_host(self) -> bool:
+        """Whether the host is nearly that of WeChat Work; another one may be a proxy."""
+        host = urlsplit(self.url).hostname or ""
+        return host != HOST and bool(get_close_matches(host, [HOST], cutoff=0.8))
 
     @property
     def lane(self) -> str:

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from notifications_app import conf
+from notifications_app import conf, redis_client
 from notifications_app.errors import DeliveryError
+from notifications_app.redis_client import RedisAwayError
 
 logger = logging.getLogger(__name__)
 
@@ -125,14 +126,10 @@ class _Shared:
 
 def _try(call: Callable[[Any], Any]) -> Any:
     """The answer of Redis; None without one, or when it does not answer: it only saves calls of the gateway."""
-    alias = conf.queue_cache()
-    if not alias:
+    if not conf.queue_cache():
         return None
-    from django_redis import get_redis_connection
-    from redis.exceptions import RedisError
-
     try:
-        return call(get_redis_connection(alias))
-    except RedisError as error:
+        return redis_client.ask(call)
+    except RedisAwayError as error:
         logger.warning("redis_unreachable", extra={"error": str(error)})
         return None

@@ -64,6 +64,9 @@ def test_email_says_which_setting_is_wrong(changes, said):
         "693a91f6-7xxx-4bc4-97a0-0ec2sifa5aaa",
         "https://qyapi.weixin.qq.com/cgi-bin/webhook/send",
         "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=",
+        "https://qyapi.weixin.com/cgi-bin/webhook/send?key=abc-key",
+        "https://qyapi.wexin.qq.com/cgi-bin/webhook/send?key=abc-key",
+        "https://oapi.dingtalk.com/robot/send?access_token=abc-key",
         "ftp://qyapi.weixin.qq.com/?key=abc-key",
         "https://[half?key=abc-key",
     ],
@@ -94,3 +97,13 @@ def test_sms_endpoint_has_to_be_a_url():
 )
 def test_use_tls_is_read_with_the_port(use_tls, port, tls):
     assert parse({**EMAIL, "USE_TLS": use_tls, "SMTP_PORT": port}).tls is tls
+
+
+@pytest.mark.parametrize(
+    "channel", [kind.name for kind in registry.BUILT_IN if kind.leaves_the_site]
+)
+def test_problem_that_the_site_knows_is_the_problem_of_the_channel(channel):
+    known = "EMAIL_ENABLED: 'ture' is not true or false."
+    assert registry.create(channel, {"ENABLED": True, "PROBLEM": known}).problem() == known
+    off = registry.create(channel, {"ENABLED": False, "PROBLEM": known}).problem()
+    assert off.startswith(f"{channel} is switched off")
