@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import signal
 from typing import Any
 
@@ -15,6 +16,8 @@ class Command(VigilCommand):
         "notification:dispatch:queue where REDIS_URL answers, and polls the database where it does not. "
         "SIGTERM ends it within 10 s and returns what it holds."
     )
+
+    log_level = logging.INFO
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
