@@ -175,9 +175,7 @@ METRICS_TOKEN = config("METRICS_TOKEN", default="")
 PROBE_URL = config("PROBE_URL", default="")
 FAILURE_THRESHOLD = config("FAILURE_THRESHOLD", default=3, cast=int)
 
-DOCUMENTS = (
-    VAR_DIR / "docs"
-)  # what commands write; relative paths in the settings begin in BASE_DIR
+DOCUMENTS = VAR_DIR / "docs"  # what commands write
 
 VIGIL_SCHEDULER = {
     "JOB_FILE": config("JOB_FILE", default="project.scheduler_config"),
