@@ -33,4 +33,4 @@ def child_exit(server: Any, worker: Any) -> None:
     if os.environ.get(VARIABLE):
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(worker.pid)
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -30,6 +30,7 @@ from scheduler_app import (
 from scheduler_app.declarations import MANAGEMENT, JobDeclaration
 from scheduler_app.errors import CeleryAppError, JobFileError
 from scheduler_app.executors.doorbell import celery_app
+from scheduler_app.masking import mask
 from scheduler_app.verify_report import Finding
 
 TAG = "vigil"
@@ -102,7 +103,7 @@ def check_job_file(**_: object) -> list[CheckMessage]:
     try:
         jobs = declared_jobs()
     except JobFileError as error:
-        first, *others = map(str, error.faults)
+        first, *others = (mask(str(fault)) for fault in error.faults)
         text = f"The job file cannot be used. {first}" + (f" ({len(others)} more)" * bool(others))
         hint = "manage.py verify_jobs lists every fault."
         return [Warning(text, hint=hint, id="vigil_scheduler.W010")]
@@ -149,7 +150,7 @@ def _celery_faults(raw: Mapping[str, Any]) -> list[CheckMessage]:
     try:
         celery_app()
     except CeleryAppError as error:
-        text = f"VIGIL_SCHEDULER['EXECUTOR'] is 'celery' and there is no Celery app: {error}"
+        text = f"VIGIL_SCHEDULER['EXECUTOR'] is 'celery' and there is no Celery app: {mask(str(error))}"
         hint = (
             "pip install 'vigil[celery]', set CELERY_APP to your Celery app, like 'shop.celery.app', and its broker "
             "(CELERY_BROKER_URL); or set SCHEDULER_EXECUTOR to local."
@@ -187,9 +188,7 @@ def declared_jobs() -> tuple[JobDeclaration, ...]:
     name = raw.get("JOB_FILE")
     if not name or not isinstance(name, str):
         return ()
-    with contextlib.redirect_stdout(
-        sys.stderr
-    ):  # the file may print, and stdout is for a command's data
+    with contextlib.redirect_stdout(sys.stderr):  # the file may print; stdout is for data
         return jobfile.load(name).jobs
 
 

@@ -7,6 +7,7 @@ broker not reachable.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
@@ -20,6 +21,7 @@ from django.core.management.base import (
 )
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
+from scheduler_app import console_log
 from scheduler_app.checks import SettingError
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
@@ -32,6 +34,8 @@ class VigilCommand(BaseCommand):
 
     errors: ClassVar[tuple[type[Exception], ...]] = ()
     """Exceptions whose text is the message for the caller; they end the command with 2."""
+    log_level: ClassVar[int] = logging.WARNING
+    """What goes to stderr where the project's LOGGING has no handler for Vigil's loggers."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -52,6 +56,7 @@ class VigilCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str | None:
         if os.environ.get("NO_COLOR"):
             self.style = type(self.style)()
+        console_log.install(self.log_level)
         try:
             code = self.work(**options)
         except self.errors as error:

@@ -11,6 +11,7 @@ from typing import Any
 from celery import current_app, shared_task, signals
 from celery.concurrency.prefork import TaskPool as PreforkPool
 
+from scheduler_app import console_log
 from scheduler_app.executors.celery_process import CeleryProcess
 from scheduler_app.executors.doorbell import TASK
 
@@ -35,11 +36,13 @@ def prepare(**_: Any) -> None:
 
 
 def begin_child(**_: Any) -> None:
+    console_log.install(logging.INFO)
     if _process:
         _process.be_child(_queues())
 
 
 def begin_main(sender: Any, **_: Any) -> None:
+    console_log.install(logging.INFO)
     if _process:
         is_prefork = isinstance(sender.pool, PreforkPool)
         _process.be_main(_queues(), 0 if is_prefork else sender.pool.num_processes)

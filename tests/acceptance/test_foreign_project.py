@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -120,10 +121,32 @@ def test_documented_lines_make_a_stock_project_run_jobs_and_tell_of_failures(pro
     assert refused in (401, 403)
     assert scheduler.stop() == 0
     assert worker.stop() == 0
+    assert "INFO scheduler_started" in scheduler.err
+    assert re.search("INFO job_run_start .*job_id=nightly_report", scheduler.err)
+    assert re.search("INFO job_run_success .*job_id=nightly_report .*duration_ms=", scheduler.err)
+    assert re.search("ERROR job_run_failed .*the warehouse does not answer", scheduler.err)
+    assert re.search("INFO notification_attempt .*channel=SYSTEM", worker.err)
 
 
 def inbox(project: ForeignProject) -> str:
     return str(project.ask("answer = client.get('/inbox/').text"))
+
+
+def test_logging_of_the_project_decides_alone(project):
+    project.add(
+        SETTINGS,
+        """
+        LOGGING = {
+            "version": 1,
+            "handlers": {"console": {"class": "logging.StreamHandler"}},
+            "root": {"handlers": ["console"], "level": "INFO"},
+        }
+        """,
+    )
+    project.manage("migrate", "--verbosity", "0")
+    said = project.manage("runscheduler", "--once").stderr
+    assert said.count("scheduler_started") == 1
+    assert "Z INFO" not in said
 
 
 def test_pages_take_the_shell_of_the_project_where_it_has_one(project):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,8 @@ class Command(VigilCommand):
         "due are kept back (a rate limit, a pause, a held channel); what is due later (a retry, quiet hours) is no "
         "failure."
     )
+
+    log_level = logging.INFO
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

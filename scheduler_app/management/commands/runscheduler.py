@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -19,6 +20,7 @@ class Command(VigilCommand):
         "SCHEDULER_EXECUTOR=celery) rings for the Celery workers that do. "
         "Several may run on one PostgreSQL. SIGTERM ends it within 10 s; what still runs then is recorded as LOST."
     )
+    log_level = logging.INFO
     errors = (JobFileError, SchedulerRunningError, CeleryAppError)
 
     def add_arguments(self, parser: CommandParser) -> None:
