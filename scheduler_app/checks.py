@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
@@ -16,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from scheduler_app import calendar_days, conf, jobfile, verify_schedule
+from scheduler_app.closest import suggestion
 from scheduler_app.errors import JobFileError
 from scheduler_app.texts import cut_line, storable
 
@@ -168,5 +168,4 @@ def _shown(value: Any) -> str:
 
 
 def _closest(key: Any, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(key).upper(), known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Keys: {', '.join(sorted(known)) or 'none'}."
+    return suggestion(key, known) or f"Keys: {', '.join(sorted(known)) or 'none'}."

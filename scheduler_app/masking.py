@@ -1,9 +1,9 @@
 """Takes secrets out of text before it is logged, stored or shown (promise P8).
 
 A secret is a value that was told (`add_secret`), a value behind a name such as `password`, or a text of a known
-form: a private key, a JSON Web Token, the password of a URL, an access key of a provider. Each text is masked by itself:
-a name in one log record and its value in the next are not seen together, nor is the middle of a key whose first and last
-line are missing. Every pattern has bounded repetitions, so that time grows linearly with the text.
+form: a private key, a JSON Web Token, the password of a URL, an access key of a provider. Each text is masked by
+itself: a name in one log record and its value in the next are not seen together, nor is the middle of a key whose first
+and last line are missing. Every pattern has bounded repetitions, so that time grows linearly with the text.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from scheduler_app.closest import suggestion
 from scheduler_app.texts import cut_line
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -78,7 +79,8 @@ def _worded(error: ValidationError) -> Iterator[str]:
         for name in error.instance:
             if name not in known and not patterns:
                 facts = {"name": _within(place, name), "known": ", ".join(known) or "–"}
-                yield _("%(name)s is unknown; known are: %(known)s") % facts
+                text = _("%(name)s is unknown; known are: %(known)s") % facts
+                yield f"{text}. {suggestion(name, known)}".removesuffix(". ")
     else:
         words = WORDS.get(str(error.validator), OTHERWISE)
         facts = {"rule": error.validator, "wanted": _wanted(error.validator_value)}
