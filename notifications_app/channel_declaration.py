@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from notifications_app.rate_limits import RATE_LIMIT
+from scheduler_app.closest import suggestion
 from scheduler_app.jobfile import Fault
 
 
@@ -49,12 +49,11 @@ def faults_in(raw: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Fault]
     """Every fault of the section: unknown channels, unknown fields, values of a wrong kind."""
     for channel, entry in raw.items():
         if channel not in known:
-            hint = f"Channels are {', '.join(known)}."
+            hint = f"{suggestion(channel, known)} Channels are {', '.join(known)}.".strip()
             yield _fault(channel, "", channel, "there is no such channel", hint)
         for name, value in entry.items() if isinstance(entry, Mapping) else ():
             if name not in NAMES:
-                close = difflib.get_close_matches(str(name), NAMES, n=1)
-                hint = f"Did you mean {close[0]}?" if close else f"Fields are {', '.join(NAMES)}."
+                hint = suggestion(name, NAMES) or f"Fields are {', '.join(NAMES)}."
                 yield _fault(channel, str(name), value, "unknown field", hint)
             elif not _fits(name, value):
                 kinds = " or ".join(kind.__name__ for kind in KINDS[name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from notifications_app import conf
+from scheduler_app.closest import LOOKED_AT, suggestion
 from scheduler_app.people import called, has_field, has_groups
 
 
@@ -52,8 +53,15 @@ def problem_of(owner: str) -> str:
         if not _users_called(name).exists():
             if Group.objects.filter(name=name).exists():
                 return _("The group “%(name)s” has no active member.") % {"name": name}
-            return _("Nobody and no group is called “%(name)s”.") % {"name": name}
+            text = _("Nobody and no group is called “%(name)s”.") % {"name": name}
+            return f"{text} {suggestion(name, _known_names())}".strip()
     return "" if _names(owner) else _("No owner is named.")
+
+
+def _known_names() -> Iterator[str]:
+    model = get_user_model()
+    yield from model._default_manager.values_list(model.USERNAME_FIELD, flat=True)[:LOOKED_AT]
+    yield from Group.objects.values_list("name", flat=True)[:LOOKED_AT]
 
 
 def _names(owner: str) -> list[str]:

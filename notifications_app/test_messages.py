@@ -19,6 +19,7 @@ from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationKind
 from scheduler_app import links
 from scheduler_app.clock import db_now
+from scheduler_app.closest import suggestion
 from scheduler_app.states import Severity
 
 
@@ -31,7 +32,8 @@ def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
     """
     if channel not in registry.names():
         facts = {"channel": channel, "known": ", ".join(registry.names())}
-        raise NotificationError(_("There is no channel %(channel)r: use %(known)s.") % facts)
+        text = _("There is no channel %(channel)r: use %(known)s.") % facts
+        raise NotificationError(f"{text} {suggestion(channel, registry.names())}".strip())
     now, wishes = db_now(), preferences.of(user)
     with transaction.atomic():
         with translation.override(preferences.language_of(wishes)):

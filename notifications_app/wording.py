@@ -20,6 +20,7 @@ from notifications_app.states import NotificationKind
 from scheduler_app import links
 from scheduler_app.states import Severity
 from scheduler_app.texts import cut_line, head_and_tail
+from scheduler_app.visible import visible, visible_line
 
 BODY_LIMIT_BYTES = 4000
 LINES_MOST = 20
@@ -100,6 +101,8 @@ def _line(alert: AlertRecord, zone: ZoneInfo) -> str:
 def _rendered(
     label: str, title: str, body: str, facts: list[tuple[str, str]], link: str, language: str
 ) -> Wording:
+    title, body = visible_line(title), visible(body)
+    facts = [(name, visible_line(value)) for name, value in facts]
     context = {
         "title": title,
         "label": label,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -18,6 +20,7 @@ from project.log_background import BackgroundLog
 from project.log_fields import json_line, of_record
 from project.log_file import NOTHING, QuietFailure, SharedLogFile
 from scheduler_app import fork_client
+from scheduler_app.visible import visible, visible_line
 
 FILE_NAME = "scheduler.log"
 STDOUT_VARIABLE = "VIGIL_LOG_STDOUT"
@@ -105,7 +108,18 @@ def formatter(style: str) -> logging.Formatter:
     if style == "json":
         return LineFormatter(json_line)
     console = structlog.dev.ConsoleRenderer(colors=False)
-    return LineFormatter(lambda record: console(None, "", of_record(record)))
+    return LineFormatter(lambda record: console(None, "", _for_reading(of_record(record))))
+
+
+def _for_reading(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` without control characters; only a traceback has further lines, which are indented."""
+    shown = {
+        key: visible_line(value) if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
+    if "exception" in fields:
+        shown["exception"] = textwrap.indent(visible(fields["exception"]), "    ")
+    return shown
 
 
 def _handlers(path: Path) -> tuple[logging.Handler, ...]:

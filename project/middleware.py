@@ -1,10 +1,14 @@
-"""What every answer of the site carries."""
+"""What every answer of the site carries, and how its pages show characters that cannot be seen."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from scheduler_app.visible import visible
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "
@@ -28,3 +32,29 @@ class ContentSecurityPolicy:
         policy = POLICY + (inline if request.path_info.startswith("/api/docs") else "")
         response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+
+class VisibleText:
+    """Shows control and invisible characters in HTML as text, outside of what forms send back.
+
+    U+200B stays: pages put it where a browser may break a long name.
+    """
+
+    FORM_VALUES = re.compile(r"(<textarea\b.*?</textarea>|<input\b[^>]*>)", re.DOTALL)
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if is_page and isinstance(response, HttpResponse):
+            text = response.content.decode(response.charset, "replace")
+            if (shown := self._shown(text)) != text:
+                response.content = shown
+        return response
+
+    def _shown(self, text: str) -> str:
+        parts = self.FORM_VALUES.split(text)
+        parts[::2] = ["\u200b".join(map(visible, part.split("\u200b"))) for part in parts[::2]]
+        return "".join(parts)

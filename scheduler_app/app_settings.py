@@ -6,7 +6,6 @@ and `unknown` and `wrong` list them for the app's system check.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -15,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.core.signals import setting_changed
 
+from scheduler_app.closest import suggestion
 from scheduler_app.texts import cut_line, storable
 
 T = TypeVar("T")
@@ -127,8 +127,8 @@ def _hint(one: Field[Any], value: Any) -> str:
     parts = [f"The default is {shown(default_of(one))}."]
     if words:
         parts.insert(0, f"Set it to {_alternatives(words)}.")
-    if near := _near(value, words):
-        parts.append(f"Did you mean {near}?")
+    if near := suggestion(value, words):
+        parts.append(near)
     return " ".join(parts)
 
 
@@ -137,8 +137,7 @@ def _alternatives(words: Sequence[str]) -> str:
 
 
 def closest(key: Any, known: Collection[str]) -> str:
-    near = _near(str(key).upper(), known)
-    return f"Did you mean {near}?" if near else f"Keys: {', '.join(sorted(known)) or 'none'}."
+    return suggestion(key, known) or f"Keys: {', '.join(sorted(known)) or 'none'}."
 
 
 def shown(value: Any) -> str:
@@ -174,7 +173,3 @@ def _is_list_of_text(value: Any) -> bool:
 
 def _is_positive(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and value > 0
-
-
-def _near(word: Any, known: Collection[str]) -> str:
-    return next(iter(difflib.get_close_matches(str(word), known, n=1)), "")

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scheduler_app import conf, jobfile, management_callable
+from scheduler_app.closest import suggestion
 from scheduler_app.declarations import MANAGEMENT
 from scheduler_app.errors import CallableError, ForbiddenCallableError, JobFileError
 
@@ -48,7 +49,8 @@ def _function(module: str, name: str) -> Function:
         raise CallableError(_("%(module)s cannot be imported: %(error)s") % facts) from error
     function = getattr(found, name, None)
     if function is None:
-        raise CallableError(_("%(module)s has no %(name)r.") % {"module": module, "name": name})
+        text = _("%(module)s has no %(name)r.") % {"module": module, "name": name}
+        raise CallableError(f"{text} {suggestion(name, vars(found))}".strip())
     if not callable(function):
         facts = {"module": module, "name": name, "kind": type(function).__name__}
         raise CallableError(_("%(module)s.%(name)s is a %(kind)s, not a function.") % facts)

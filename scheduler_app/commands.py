@@ -1,32 +1,80 @@
 """What all commands of Vigil have in common.
 
 Data goes to stdout, talk to stderr. Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database or
-broker not reachable.
+broker not reachable; 141 when the reader of the output has gone (`| head`), as of a program that SIGPIPE ended.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
-from collections.abc import Sequence
-from typing import IO, Any, ClassVar, cast
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NoReturn, TextIO, cast
 
 from django.core.checks import run_checks
 from django.core.management.base import (
     BaseCommand,
     CommandError,
     CommandParser,
+    OutputWrapper,
     SystemCheckError,
 )
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from scheduler_app import console_log
 from scheduler_app.checks import SettingError
+from scheduler_app.closest import suggestion
+from scheduler_app.visible import visible, visible_line
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
 FINDINGS, CONFIGURATION, UNREACHABLE = 1, 2, 3
+READER_GONE = 141
+
+_CHOICE = re.compile(r"invalid choice: (?P<name>.+?) \(choose from (?P<known>.+)\)")
+_OPTION = re.compile(r"unrecognized arguments: (?P<name>--[\w-]+)")
+
+
+class VisibleOutput(OutputWrapper):
+    """Shows control characters as text. When its reader has gone, the command ends with READER_GONE."""
+
+    def write(  # type: ignore[override]  # the stubs take it for a stream, whose write has one argument
+        self,
+        msg: str = "",
+        style_func: Callable[[str], str] | None = None,
+        ending: str | None = None,
+    ) -> None:
+        self.write_as_is(visible(msg), style_func, ending)
+
+    def write_as_is(
+        self,
+        msg: str,
+        style_func: Callable[[str], str] | None = None,
+        ending: str | None = None,
+    ) -> None:
+        """Write what was made visible before, such as a table with colours."""
+        try:
+            super().write(msg, style_func, ending)
+        except BrokenPipeError:
+            self._end()
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._end()
+
+    def _end(self) -> NoReturn:
+        """Later writes, such as those of the interpreter's end, go nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, cast("TextIO", self._out).fileno())
+        os.close(nowhere)
+        raise SystemExit(READER_GONE)
 
 
 class VigilCommand(BaseCommand):
@@ -40,6 +88,7 @@ class VigilCommand(BaseCommand):
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.epilog = EXIT_CODES
+        _suggest_on_errors(parser)
         return parser
 
     def check(self, *args: Any, **options: Any) -> None:
@@ -53,16 +102,25 @@ class VigilCommand(BaseCommand):
                 raise
             self.stderr.write(str(error), style_func=lambda text: text)
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        self._make_visible()
+        try:
+            super().run_from_argv(argv)
+        finally:
+            self.stdout.flush()
+            self.stderr.flush()
+
     def handle(self, *args: Any, **options: Any) -> str | None:
+        self._make_visible()
         if os.environ.get("NO_COLOR"):
             self.style = type(self.style)()
         console_log.install(self.log_level)
         try:
             code = self.work(**options)
         except self.errors as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
+            raise CommandError(visible(str(error)), returncode=CONFIGURATION) from error
         except (OperationalError, InterfaceError, ProgrammingError) as error:
-            text = f"The database cannot be used: {_first_line(error)}"
+            text = f"The database cannot be used: {visible(_first_line(error))}"
             if "no such table" in text or isinstance(error, ProgrammingError):
                 text += ". Bring its tables up to date: manage.py migrate"
             raise CommandError(text, returncode=UNREACHABLE) from error
@@ -86,17 +144,69 @@ class VigilCommand(BaseCommand):
 
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*(Text("" if value is None else str(value)) for value in row))
-        out = cast("IO[str]", self.stdout)
-        console = Console(file=out, width=None if out.isatty() else 200)
-        console.print(table)
+            table.add_row(*(Text(_cell(value)) for value in row))
+        is_terminal = self.stdout.isatty()
+        console = Console(
+            file=io.StringIO(),
+            force_terminal=is_terminal,
+            width=shutil.get_terminal_size().columns if is_terminal else 200,
+        )
+        with console.capture() as captured:
+            console.print(table)
+        self._visible_stdout().write_as_is(captured.get())
 
     def show_json(self, data: Any) -> None:
         self.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str))
 
+    def _make_visible(self) -> None:
+        self.stdout, self.stderr = _visible(self.stdout), _visible(self.stderr)
+
+    def _visible_stdout(self) -> VisibleOutput:
+        self._make_visible()
+        assert isinstance(self.stdout, VisibleOutput)
+        return self.stdout
+
+
+def _visible(out: OutputWrapper) -> VisibleOutput:
+    if isinstance(out, VisibleOutput):
+        return out
+    made = VisibleOutput(cast("TextIO", out._out), ending=out.ending)
+    made.style_func = out.style_func
+    return made
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else visible(str(value))
+
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def _suggest_on_errors(parser: CommandParser) -> None:
+    """Let `parser` and its verbs name the closest option or choice for a mistyped one."""
+
+    def error(message: str) -> NoReturn:
+        text = " ".join(filter(None, (visible_line(message), _suggestion(parser, message))))
+        CommandParser.error(parser, text)
+        sys.exit(CONFIGURATION)  # not reached
+
+    parser.error = error  # type: ignore[method-assign]
+    for action in parser._actions:
+        for verb in action.choices.values() if isinstance(action.choices, dict) else ():
+            _suggest_on_errors(verb)
+
+
+def _suggestion(parser: CommandParser, message: str) -> str:
+    if found := _CHOICE.search(message):
+        return suggestion(
+            found["name"].strip("'"), (one.strip("' ") for one in found["known"].split(","))
+        )
+    if found := _OPTION.search(message):
+        return suggestion(found["name"], parser._option_string_actions)
+    return ""
 
 
 def add_format(parser: CommandParser, *choices: str) -> None:

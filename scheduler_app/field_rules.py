@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from scheduler_app import blackouts, calendars, params_schema, timetable, zones
+from scheduler_app.closest import suggestion
 from scheduler_app.errors import ScheduleError
 
 TAG = re.compile(r"[\w.-]{1,50}")
@@ -74,7 +75,7 @@ def one_of(choices: Collection[str], *, empty: bool = False) -> Callable[[Any], 
     def rule(value: Any) -> str:
         if value not in known and not (empty and value == ""):
             hint = _("Use one of %(known)s.") % {"known": ", ".join(known)}
-            raise FieldError(_("is unknown"), hint)
+            raise FieldError(_("is unknown"), f"{suggestion(value, known)} {hint}".strip())
         return str(value)
 
     return rule
@@ -138,7 +139,7 @@ def zone(value: Any) -> str:
         return ""
     if not isinstance(value, str) or value not in zones.names():
         hint = _("Write a name like 'Asia/Shanghai', or leave it out for the site's zone.")
-        raise FieldError(_("is no time zone"), hint)
+        raise FieldError(_("is no time zone"), f"{suggestion(value, zones.names())} {hint}".strip())
     return ZoneInfo(value).key
 
 

@@ -6,7 +6,6 @@ running process can look at a changed file, and refuse it, without being changed
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import reprlib
@@ -18,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from scheduler_app.closest import suggestion
 from scheduler_app.declarations import FieldError, JobDeclaration, clean, contradictions
 from scheduler_app.errors import JobFileError
 from scheduler_app.texts import cut_line, storable
@@ -173,8 +173,8 @@ def _fault(where: str, name: str, entry: Mapping[str, Any], error: FieldError) -
 
 
 def _closest(name: Any) -> str:
-    close = difflib.get_close_matches(str(name), JobDeclaration.FIELDS, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Fields: {', '.join(JobDeclaration.FIELDS)}."
+    known = JobDeclaration.FIELDS
+    return suggestion(name, known) or f"Fields: {', '.join(known)}."
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
+from scheduler_app.closest import suggestion
 from scheduler_app.declarations import MANAGEMENT
 from scheduler_app.errors import CallableError, ParameterError
 
@@ -79,10 +79,8 @@ def named(name: str) -> ManagementCallable:
     """The command of this name. Raises CallableError when there is none, or when it cannot be imported."""
     app = get_commands().get(name)
     if app is None:
-        close = difflib.get_close_matches(name, get_commands(), n=1)
-        hint = _("Did you mean %(name)s?") % {"name": close[0]} if close else ""
         text = _("There is no management command %(name)r.") % {"name": name}
-        raise CallableError(f"{text} {hint}".strip())
+        raise CallableError(f"{text} {suggestion(name, get_commands())}".strip())
     try:
         loaded = load_command_class(app, name)
     except (Exception, SystemExit) as error:  # a module may do anything when it is imported

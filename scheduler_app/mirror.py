@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from scheduler_app import claims, epochs
 from scheduler_app.clock import db_now
+from scheduler_app.closest import LOOKED_AT, suggestion
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.errors import (
     EditConflictError,
@@ -276,7 +277,9 @@ def _lock_job(job_id: str) -> ScheduledJob:
 
 
 def _unknown(job_id: str) -> UnknownJobError:
-    return UnknownJobError(_("There is no job %(job)r.") % {"job": job_id})
+    text = _("There is no job %(job)r.") % {"job": job_id}
+    hint = suggestion(job_id, ScheduledJob.objects.values_list("pk", flat=True)[:LOOKED_AT])
+    return UnknownJobError(f"{text} {hint}".strip())
 
 
 def _apply(job: ScheduledJob, changes: Mapping[str, Any], now: datetime, reason: str) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from scheduler_app import proxies
+from scheduler_app.durations import spell_s
 from scheduler_app.heart import Heart
 from scheduler_app.masking import add_secret, mask
 from scheduler_app.texts import cut_line
@@ -51,7 +52,7 @@ class Vitals:
             return "The database has confirmed no heartbeat for two thirds of the lease."
         gap = datetime.now(UTC) - self._ticked_at()
         if gap > TICK_GAP:
-            return f"The loop has not looked for due jobs for {gap.total_seconds():.0f} s."
+            return f"The loop has not looked for due jobs for {spell_s(gap.total_seconds())}."
         return ""
 
 

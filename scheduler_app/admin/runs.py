@@ -76,13 +76,14 @@ class JobRunAdmin(HistoryAdmin):
         ),
         (None, {"fields": ("cancel_at", "cancel_by")}),
         (_("When"), {"fields": ("slot", "slot_last", "slot_count", "queued_at", "ready_at")}),
-        (None, {"fields": ("started_at", "finished_at", "duration_ms", "lag", "node", "attempt")}),
+        (None, {"fields": ("started_at", "finished_at", "took", "lag", "node", "attempt")}),
         (None, {"fields": ("cpu_s", "peak_memory_mb", "queries")}),
         (_("What came of it"), {"fields": ("progress", "progress_text", "result_block")}),
         (_("Error"), {"fields": ("error_block", "traceback_block", "late_result")}),
         (_("Output"), {"fields": ("log_block",)}),
     )
     readonly_fields = (
+        "took",
         "state_mark",
         "given",
         "lag",
@@ -128,9 +129,9 @@ class JobRunAdmin(HistoryAdmin):
     def error_line(self, run: JobRun) -> str:
         return cut_line(run.error, 120)
 
-    @admin.display(description=_("from slot to start (ms)"))
+    @admin.display(description=_("from slot to start"))
     def lag(self, run: JobRun) -> str:
-        return "" if run.lag_ms is None else f"{run.lag_ms:.0f}"
+        return "" if run.lag_ms is None else duration(run.lag_ms)
 
     @admin.display(description=_("result"))
     def result_block(self, run: JobRun) -> str:

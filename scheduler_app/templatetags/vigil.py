@@ -15,6 +15,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from scheduler_app import cron_words
+from scheduler_app.durations import spell_ms
 from scheduler_app.selectors import JobFigures
 
 register = template.Library()
@@ -122,19 +123,8 @@ def utc_hour(moment: datetime) -> str:
 
 @register.filter
 def duration(value_ms: float | Missing) -> str:
-    """Milliseconds with three figures at most: 840 ms, 3.2 s, 2 min 05 s, 1 h 04 min."""
-    if value_ms is None or value_ms == "":
-        return NOTHING
-    if value_ms < 1000:
-        return f"{value_ms:.0f} ms"
-    seconds = value_ms / 1000
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
+    """A duration in milliseconds, as in `durations`."""
+    return NOTHING if value_ms is None or value_ms == "" else spell_ms(value_ms)
 
 
 @register.filter

@@ -70,7 +70,7 @@ def test_stats_count_by_lane_and_say_what_each_keeps_to(read, run):
     code, out, err = run("stats")
     assert code == 0
     assert "off: WEBHOOK is" in out
-    assert "1 due, the oldest for 9" in err
+    assert "1 due, the oldest for 1 min 3" in err
 
 
 def test_stats_tell_pause_breaker_limit_and_hold(read):

@@ -43,10 +43,10 @@ def lines(capsys):
 def test_every_slot_is_a_line_and_a_range_is_one(last, capsys):
     call_command("slots", "--job", "a")
     shown = lines(capsys)
-    assert [line[-4] for line in shown if "SUCCESS" in line] == ["SUCCESS"] * 4
+    assert [line[-5] for line in shown if "SUCCESS" in line] == ["SUCCESS"] * 4
     assert len(shown) == 5
     assert shown[1][4:7] == ["2", "MISSED", "GRACE"]
-    assert shown[0][-2:] == ["1", "40"]
+    assert shown[0][-3:] == ["1", "40", "ms"]
 
 
 def test_a_slot_without_its_row_is_missing_and_ends_with_1(last, capsys):

@@ -301,3 +301,19 @@ def _run_configured(folder, how):
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=True,
     )  # fmt: skip
     return done.stdout, done.stderr
+
+
+FORGED = "2026-01-01T00:00:00.000000Z [info     ] all is well"
+
+
+def test_console_line_cannot_be_forged_by_what_is_logged():
+    text = f"broken\n{FORGED}\r\x1b[2J\u202e"
+    try:
+        raise ValueError(text)
+    except ValueError:
+        error = sys.exc_info()
+    fields = {"msg": text, "levelname": "ERROR", "name": "x", "title": text, "exc_info": error}
+    line = log.formatter("console").format(logging.makeLogRecord(fields))
+    assert not any(one.startswith("2026-01-01") for one in line.splitlines()[1:])
+    assert not set("\r\x1b\u202e") & set(line)
+    assert "ValueError: broken" in line

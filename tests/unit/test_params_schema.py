@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import urllib.request
 
 import pytest
@@ -113,3 +114,71 @@ def test_nothing_is_ever_fetched(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
     schema = {"properties": {"a": {"$ref": "http://example.com/a"}}}
     assert params_schema.faults(schema, {"a": 1})
+
+
+def nested(depth):
+    schema = {}
+    for _ in range(depth):
+        schema = {"properties": {"a": schema}}
+    return schema
+
+
+def doubling(depth):
+    """A few parts, each of which refers to the next one twice."""
+    parts = {
+        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]}
+        for n in range(depth)
+    }
+    return {"$defs": {**parts, f"d{depth}": {}}, "properties": {"a": {"$ref": "#/$defs/d0"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"properties": {"a": {"pattern": r"(a)\1"}}}, "refers to a group"),
+        ({"properties": {"a": {"pattern": "a{1000}"}}}, "has too many parts"),
+        ({"properties": {"a": {"items": {"not": {"pattern": "(?=a)"}}}}}, "looks ahead"),
+        ({"patternProperties": {"^(a+)+$": {}}}, "has patternProperties"),
+        (nested(30), "nested more than 40 levels"),
+        (nested(5000), "nested more than 40 levels"),
+        ({"enum": ["x" * 60_000]}, "more than 50000 characters"),
+    ],
+)
+def test_schema_that_could_keep_the_process_busy_is_refused(schema, problem):
+    assert problem in params_schema.problem(schema)
+    assert params_schema.faults(schema, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ({"pattern": "^(a+)+$"}, "a" * 26 + "!"),
+        ({"pattern": "^(a+)+$"}, "a" * 1_000_000),
+        ({"type": "array", "items": {"pattern": "^(a+)+$"}}, ["a" * 1000 + "!"] * 1000),
+        ({"uniqueItems": True}, [{"n": n} for n in range(50_000)]),
+        ({"multipleOf": 0.01}, 10**4000),
+        ({"maxItems": 10**30, "items": {"type": "integer"}}, [1]),
+        ({"format": "regex"}, "(a+)+$" * 1000),
+    ],
+)
+def test_values_are_compared_in_bounded_time(rule, value):
+    schema = {"properties": {"a": rule}}
+    assert params_schema.problem(schema) == ""
+    begin = time.process_time()
+    params_schema.faults(schema, {"a": value})
+    assert time.process_time() - begin < 5
+
+
+def test_references_that_double_are_given_up():
+    schema = doubling(30)
+    assert params_schema.problem(schema) == ""
+    assert "in time" in params_schema.faults(schema, {"a": 1})[0]
+
+
+def test_a_parameter_may_be_called_pattern():
+    schema = {"properties": {"pattern": {"type": "string", "pattern": "^[a-z]+(-[a-z]+)*$"}}}
+    assert params_schema.problem(schema) == ""
+    assert params_schema.faults(schema, {"pattern": "a-b"}) == []
+    assert params_schema.faults(schema, {"pattern": "a-"}) == [
+        "pattern has to match ^[a-z]+(-[a-z]+)*$"
+    ]

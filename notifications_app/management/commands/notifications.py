@@ -19,6 +19,7 @@ from notifications_app.states import NotificationState, Reason
 from notifications_app.trace import Step
 from scheduler_app.clock import db_now
 from scheduler_app.commands import FINDINGS, VigilCommand, add_format
+from scheduler_app.durations import spell_ms, spell_s
 from scheduler_app.errors import ParameterError
 from scheduler_app.masking import mask
 from scheduler_app.moments import moment
@@ -27,7 +28,7 @@ from scheduler_app.texts import cut_line
 LIMIT = 50
 GREATEST_LIMIT = 10_000
 STATS = (
-    "channel", "lane", "due", "oldest (s)", "later", "leased", "sent 24 h", "failed 24 h", "condition",
+    "channel", "lane", "due", "oldest", "later", "leased", "sent 24 h", "failed 24 h", "condition",
 )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ class Command(VigilCommand):
         length = "" if queue["length"] is None else f", {queue['length']} in the list"
         self.say(
             f"Queue: {queue['mode']}{length}; {queue['backlog']} due, the oldest for "
-            f"{queue['oldest_due_s']:.0f} s; workers alive: {queue['workers']}."
+            f"{spell_s(queue['oldest_due_s'])}; workers alive: {queue['workers']}."
         )
 
     def _dead(self, options: dict[str, Any]) -> None:
@@ -198,7 +199,7 @@ def _lane_facts(line: LaneLine) -> dict[str, Any]:
 
 def _lane_cells(line: LaneLine, now: datetime) -> tuple[Any, ...]:
     oldest = line.oldest_due_at
-    age = f"{(now - oldest).total_seconds():.0f}" if oldest else ""
+    age = spell_s((now - oldest).total_seconds()) if oldest else ""
     ended = (line.sent_24h, line.failed_24h)
     return (*line.lane, line.due, age, line.later, line.leased, *ended, line.condition)
 
@@ -226,4 +227,6 @@ def _cell(value: Any) -> str:
 def _told(step: Step) -> str:
     """The facts that the words leave out."""
     facts = {name: step.facts.get(name) for name in DETAILS}
+    if gateway_ms := facts.pop("gateway_ms"):
+        facts["gateway"] = spell_ms(gateway_ms)
     return cut_line(", ".join(f"{name} {value}" for name, value in facts.items() if value), 400)

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser, OutputWrapper
 
 from scheduler_app import requests
 from scheduler_app.commands import FINDINGS, VigilCommand, add_format
+from scheduler_app.durations import spell_ms
 from scheduler_app.errors import ParameterError, SchedulerError
 from scheduler_app.following import Follower
 from scheduler_app.models import JobRun
@@ -78,7 +79,7 @@ class Command(VigilCommand):
         if format == "json":
             self.show_json(facts)
             return
-        self.show_table(("", ""), [(name, value) for name, value in facts.items() if name != "log"])
+        self.show_table(("", ""), [_row(*fact) for fact in facts.items() if fact[0] != "log"])
         if run.log and not follow:
             self.stdout.write(run.log)
 
@@ -104,6 +105,12 @@ class _Teller:
 
 
 WELL = (RunState.SUCCESS, RunState.SKIPPED)
+
+
+def _row(name: str, value: Any) -> tuple[str, Any]:
+    if name.endswith("_ms") and value is not None:
+        return name.removesuffix("_ms"), spell_ms(value)
+    return name, value
 
 
 def _pair(text: str) -> tuple[str, Any]:

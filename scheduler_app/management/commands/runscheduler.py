@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from scheduler_app import conf, explain, forks, jobfile
+from scheduler_app.closest import suggestion
 from scheduler_app.commands import CONFIGURATION, VigilCommand, add_format
 from scheduler_app.errors import CeleryAppError, JobFileError, SchedulerRunningError
 from scheduler_app.explain import JobPlan, StartPlan
@@ -48,11 +50,22 @@ class Command(VigilCommand):
         if queues and conf.get().EXECUTOR == "celery":
             text = "--queues is for schedulers that run jobs themselves; give it to the workers: -Q a,b"
             raise CommandError(text, returncode=CONFIGURATION)
+        self._say_unused(queues)
         from scheduler_app.engine import Engine  # needs django_apscheduler, of which a check speaks
 
         engine = Engine(threads=options["threads"], queues=queues)
         forks.on_stop(lambda: engine.stop(drain=options["drain"]))
         engine.run(once=options["once"])
+
+    def _say_unused(self, queues: Sequence[str]) -> None:
+        """Warn of queues that no job of the file has."""
+        if not queues:
+            return
+        with contextlib.suppress(JobFileError):  # the engine reports it
+            known = {job.queue for job in jobfile.load(conf.get().JOB_FILE).jobs}
+            for queue in sorted(set(queues) - known):
+                text = f"No job of the job file has the queue {queue!r}."
+                self.say(f"{text} {suggestion(queue, known)}".strip())
 
     def _explain(self, how: str) -> None:
         plan = explain.explain(jobfile.load(conf.get().JOB_FILE))

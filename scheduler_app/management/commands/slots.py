@@ -12,13 +12,14 @@ from django.core.management.base import CommandParser
 from scheduler_app import slots
 from scheduler_app.clock import db_now
 from scheduler_app.commands import FINDINGS, VigilCommand, add_format
+from scheduler_app.durations import spell_ms
 from scheduler_app.errors import ParameterError, UnknownJobError
 from scheduler_app.moments import moment
 from scheduler_app.slots import SlotLine
 from scheduler_app.states import RunState, SlotState
 
 LINES = 2000
-COLUMNS = ("slot (UTC)", "last (UTC)", "slots", "state", "reason", "run", "tries", "lag (ms)")
+COLUMNS = ("slot (UTC)", "last (UTC)", "slots", "state", "reason", "run", "tries", "lag")
 LINE = "{:<19}  {:<19}  {:>9}  {:<9}  {:<11}  {:>10}  {:>5}  {:>9}"
 
 
@@ -135,5 +136,5 @@ def _cells(line: SlotLine) -> tuple[str, ...]:
         line.reason if line.is_expected else "NO SLOT",
         "" if line.run_id is None else str(line.run_id),
         str(line.attempts or ""),
-        "" if line.lag_ms is None else f"{line.lag_ms:,.0f}",
+        "" if line.lag_ms is None else spell_ms(line.lag_ms),
     )
