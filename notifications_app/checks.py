@@ -11,7 +11,7 @@ from notifications_app import conf
 from notifications_app.channels import registry
 from notifications_app.channels.addresses import networks
 from notifications_app.rate_limits import RATE_LIMIT
-from scheduler_app.checks import TAG, read, unknown_keys, wrong_kinds
+from scheduler_app.checks import TAG, read, unknown_keys, unsupported_database, wrong_kinds
 from scheduler_app.errors import CeleryAppError
 from scheduler_app.executors.doorbell import celery_app
 from scheduler_app.states import Severity
@@ -32,6 +32,11 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += _severity_faults(raw)
     faults += _network_faults(raw.get("PRIVATE_NETWORKS", ()))
     return faults
+
+
+@register(TAG)
+def check_database(**_: object) -> list[CheckMessage]:
+    return unsupported_database("vigil_notifications.E003")
 
 
 @register(TAG)

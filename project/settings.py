@@ -12,6 +12,8 @@ import dj_database_url
 from decouple import Csv, config
 from django.core.exceptions import ImproperlyConfigured
 
+from scheduler_app.connections import CLIENT_OPTIONS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(config("VAR_DIR", default=str(BASE_DIR / "var")))
 
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "scheduler_app.middleware.DatabaseOutages",
     "project.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -94,7 +97,8 @@ def database_settings(url: str) -> dict[str, Any]:
         database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
     elif database["ENGINE"].endswith("postgresql"):
         options = database.setdefault("OPTIONS", {})
-        options.setdefault("connect_timeout", 5)
+        for name, value in CLIENT_OPTIONS.items():  # the URL may have its own
+            options.setdefault(name, value)
         if config("DATABASE_PREPARE", default=True, cast=bool):
             # what is asked again and again is planned once for each connection
             options |= {"server_side_binding": True, "prepare_threshold": 5}

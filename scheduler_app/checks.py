@@ -12,14 +12,17 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 
 from scheduler_app import calendar_days, conf, jobfile, verify_schedule
+from scheduler_app.connections import CLIENT_OPTIONS
 from scheduler_app.errors import JobFileError
 from scheduler_app.texts import cut_line, storable
 
 TAG = "vigil"
+DATABASES = ("postgresql", "sqlite")
 BEATS_IN_A_LEASE = 3
 """A node starts nothing past two thirds of its lease: one beat may fail, and the next still comes in time."""
 
@@ -42,6 +45,33 @@ def check_site(**_: object) -> list[CheckMessage]:
         text = "USE_TZ is off: times without a zone cannot be compared with the database's clock."
         return [Error(text, hint="Set USE_TZ = True.", id="vigil_scheduler.E003")]
     return []
+
+
+@register(TAG)
+def check_database(**_: object) -> list[CheckMessage]:
+    return unsupported_database("vigil_scheduler.E004")
+
+
+def unsupported_database(code: str) -> list[CheckMessage]:
+    """An error for a database that the statements of these apps are not written for."""
+    if connection.vendor in DATABASES:
+        return []
+    name = getattr(connection, "display_name", connection.vendor)
+    text = f"The database is {name}, which is not supported: Vigil runs on PostgreSQL and SQLite."
+    hint = "Let DATABASES['default'] (DATABASE_URL) name a PostgreSQL, or SQLite for one machine."
+    return [Error(text, hint=hint, id=code)]
+
+
+@register(TAG, deploy=True)
+def check_connections(**_: object) -> list[CheckMessage]:
+    """PostgreSQL without time limits: a network path that carries nothing holds threads for a quarter of an hour."""
+    options = connection.settings_dict.get("OPTIONS", {})
+    missing = {name: value for name, value in CLIENT_OPTIONS.items() if name not in options}
+    if connection.vendor != "postgresql" or not missing:
+        return []
+    text = "DATABASES['default']['OPTIONS'] sets no time limit for a network path that is cut off."
+    hint = f"Add {missing}."
+    return [Warning(text, hint=hint, id="vigil_scheduler.W004")]
 
 
 @register(TAG, deploy=True)

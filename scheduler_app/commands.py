@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from typing import IO, Any, ClassVar, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import Error
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from scheduler_app import outages
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
@@ -40,9 +42,12 @@ class VigilCommand(BaseCommand):
             code = self.work(**options)
         except self.errors as error:
             raise CommandError(str(error), returncode=CONFIGURATION) from error
-        except (OperationalError, InterfaceError, ProgrammingError) as error:
+        except Error as error:
+            is_outdated = _is_outdated(error)
+            if not is_outdated and not outages.is_outage(error):
+                raise
             text = f"The database cannot be used: {_first_line(error)}"
-            if "no such table" in text or isinstance(error, ProgrammingError):
+            if is_outdated:
                 text += ". Bring its tables up to date: manage.py migrate"
             raise CommandError(text, returncode=UNREACHABLE) from error
         if code:
@@ -68,6 +73,12 @@ class VigilCommand(BaseCommand):
 
     def show_json(self, data: Any) -> None:
         self.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def _is_outdated(error: Error) -> bool:
+    """Whether a table or a column is missing."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in ("42P01", "42703") or "no such " in str(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,10 +15,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.blocking import BlockingScheduler
-from django.db import DatabaseError
+from django.db import Error, connection
 from django.db.models import Q
 
-from scheduler_app import claims, clock, conf, fork_client, ledger, nodes, single
+from scheduler_app import (
+    claims,
+    clock,
+    conf,
+    connections,
+    fork_client,
+    ledger,
+    nodes,
+    outages,
+    single,
+)
 from scheduler_app.executors.doorbell import DoorbellExecutor, celery_app
 from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
@@ -51,8 +61,8 @@ class _Loop(BlockingScheduler):  # type: ignore[misc]
         try:
             wait_s = self._process_jobs()
             return 0.5 if wait_s is None else min(float(wait_s), 0.5)
-        except Exception:  # the loop is the one thing that has to go on
-            logger.exception("tick_failed")
+        except Exception as error:  # noqa: BLE001 - the loop is the one thing that has to go on
+            outages.note(logger, error, waits="tick_waits_for_database", failed="tick_failed")
             return 0.5
 
 
@@ -99,6 +109,7 @@ class Engine:
             self._banner()
             _collect_seldom()
             self._get_ready_to_fork()
+            self._limit_statements()
             self._heart.start()
             self._loop.add_listener(job_listener, COMPLETED)
             self._loop.add_jobstore(self._store, "default")
@@ -109,6 +120,12 @@ class Engine:
                 with self._pings():
                     self._loop.start()
             self._shut_down()
+
+    @staticmethod
+    def _limit_statements() -> None:
+        """The sync at start may take its time; what follows may not."""
+        connections.limit_statements()
+        connection.close()
 
     def _assemble(self) -> None:
         settings = conf.get()
@@ -180,7 +197,7 @@ class Engine:
         is_idle = self._executor.settle(deadline_s)
         try:
             self._heart.stop()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("scheduler_stopped", extra={"clean": is_idle})
         if not is_idle:

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
-from scheduler_app import clock, nodes
+from scheduler_app import clock, connections, nodes, outages
 from scheduler_app.models import Node
 from scheduler_app.states import NodeKind
 
@@ -19,7 +19,7 @@ Figures = Callable[[], dict[str, Any]]
 
 
 class Heart(threading.Thread):
-    """Beats every `beat_s`; after each beat runs `duties` (callables that may raise DatabaseError).
+    """Beats every `beat_s`; after each beat runs `duties` (callables; one that raises ends no other).
 
     A process that was declared dead registers as a new node by itself. `is_fresh()` answers without the database
     whether this process may still start what it holds.
@@ -58,7 +58,7 @@ class Heart(threading.Thread):
         return clock.since_boot_s() - self._steady_since_s >= self._lease_s
 
     def renew(self) -> None:
-        """One beat, now. Raises DatabaseError."""
+        """One beat, now. Raises django.db.Error."""
         with self._lock:
             before = clock.since_boot_s()
             if not nodes.beat(self.node_id, **self._figures()):
@@ -69,16 +69,14 @@ class Heart(threading.Thread):
             self._confirmed_s = before
 
     def run(self) -> None:
+        connections.limit_statements()
         while not self._stop_asked.wait(self._beat_s):
-            try:
-                close_old_connections()
-                self.renew()
-                for duty in self._duties:
-                    duty()
-            except DatabaseError as error:
-                logger.warning("heartbeat_failed", extra={"error": str(error)})
-            except Exception:  # a duty that is wrong may not stop the heart
-                logger.exception("duty_failed")
+            for step in (close_old_connections, self.renew, *self._duties):
+                try:
+                    step()
+                except Exception as error:  # noqa: BLE001 - a duty that is wrong stops neither the heart nor others
+                    if outages.note(logger, error, waits="heartbeat_failed", failed="duty_failed"):
+                        break
 
     def stop(self) -> None:
         """Stop beating and leave the list of the living. What the node held must be settled before."""
