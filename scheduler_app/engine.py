@@ -29,6 +29,7 @@ from scheduler_app import (
     outages,
     single,
 )
+from scheduler_app.clock_watch import ClockWatch
 from scheduler_app.executors.doorbell import DoorbellExecutor, celery_app
 from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
@@ -130,6 +131,7 @@ class Engine:
     def _assemble(self) -> None:
         settings = conf.get()
         doorbell = None if self._is_local else DoorbellExecutor(celery_app())
+        self._clock_watch = ClockWatch()
         self._heart = Heart(
             NodeKind.SCHEDULER,
             lease_s=settings.LEASE_S,
@@ -145,6 +147,7 @@ class Engine:
                 ledger.announce,
                 self._watch.look,
                 self._look_at_pool,
+                self._clock_watch.look,
             ),
         )
         self._executor = doorbell or LocalExecutor(self._threads, self._heart, self._queues)

@@ -9,13 +9,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q
+
 from scheduler_app import conf, rests
 from scheduler_app.calendars import Days
 from scheduler_app.declarations import JobDeclaration
-from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.errors import ScheduleError
+from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.rests import Rests
-from scheduler_app.states import DstFold, DstGap, JobState
+from scheduler_app.states import DstFold, DstGap, JobState, RunState
 from scheduler_app.timetable import Schedule
+from scheduler_app.wall_clock import INSTANT
 
 NO_EPOCH = 0
 
@@ -71,9 +75,50 @@ def open_epoch(job: ScheduledJob, row: Timetable, now: datetime, reason: str) ->
     row.save(update_fields=["epoch", "next_run_time"])
 
 
+UNSTARTED = (RunState.MISSED, RunState.SKIPPED)
+
+
+def leave_future(epoch: ScheduleEpoch, now: datetime) -> None:
+    """Take out of `epoch` the rows of slots after `now`, which a clock that was ahead has left.
+
+    A run keeps its slot and is taken in again when the slot comes. A row of slots that were written off keeps those up
+    to `now`; the others become a row without slots, so that every total stays as it is.
+    """
+    ahead = Q(slot__gt=now) | Q(slot_last__gt=now)
+    rows = JobRun.objects.filter(ahead, job_id=epoch.job_id, epoch=epoch.pk)
+    rows.exclude(state__in=UNSTARTED).update(epoch=None)
+    for row in rows.filter(state__in=UNSTARTED):
+        _leave_future(row, epoch, now)
+
+
+def _leave_future(row: JobRun, epoch: ScheduleEpoch, now: datetime) -> None:
+    assert row.slot is not None
+    try:
+        schedule = schedule_of(epoch.definition, epoch.opened_at)
+    except (
+        ScheduleError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # what its slots were is not known any more
+        return
+    past = schedule.count(row.slot - INSTANT, now)
+    if past.count:
+        JobRun.objects.filter(pk=row.pk).update(slot_last=past.last, slot_count=past.count)
+        row.pk = None
+        row.slot_count -= past.count
+    row.epoch = row.slot = row.slot_last = None
+    row.save()
+
+
 def close_epoch(row: Timetable, now: datetime) -> None:
     """End the present span: no slot after `now` belongs to it."""
-    ScheduleEpoch.objects.filter(pk=row.epoch, closed_at=None).update(closed_at=now)
+    epoch = ScheduleEpoch.objects.filter(pk=row.epoch, closed_at=None).first()
+    if epoch is not None:
+        epoch.closed_at = now
+        epoch.save(update_fields=["closed_at"])
+        if row.next_run_time is not None:
+            leave_future(epoch, now)
     row.epoch, row.next_run_time = NO_EPOCH, None
     row.save(update_fields=["epoch", "next_run_time"])
 
