@@ -102,7 +102,7 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
     spans = {
         pk: (definition_from(text), begin) for pk, text, begin in epochs_due.values_list(*columns)
     }
-    days = calendar_days.entered_for(wanted.get("calendar", "") for wanted, _ in spans.values())
+    days = calendar_days.entered_for(epochs.calendar_of(wanted) for wanted, _ in spans.values())
     queued: list[dict[str, Any]] = []
     final: list[JobRun] = []
     rested: list[JobRun] = []

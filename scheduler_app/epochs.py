@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from scheduler_app import conf, rests
 from scheduler_app.calendars import Days
@@ -18,10 +19,13 @@ from scheduler_app.errors import ScheduleError
 from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.rests import Rests
 from scheduler_app.states import DstFold, DstGap, JobState, RunState
-from scheduler_app.timetable import Schedule
+from scheduler_app.timetable import EPOCH, Schedule
 from scheduler_app.wall_clock import INSTANT
 
 NO_EPOCH = 0
+RESTING = ("timezone", "calendar", "blackouts")
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+"""What a value of the wrong kind leads to: rows may have been written past every check."""
 
 
 def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
@@ -36,16 +40,25 @@ def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
     }
 
 
+def calendar_of(definition: Any) -> str:
+    """The calendar that a definition names, "" where it is none, whatever it is."""
+    name = definition.get("calendar") if isinstance(definition, dict) else ""
+    return name if isinstance(name, str) else ""
+
+
 def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
     """Raises ScheduleError when the definition cannot be understood (any more)."""
-    expression = definition["cron"]
-    return _schedule(
-        expression,
-        definition["timezone"],
-        anchor if expression.startswith("every ") else None,  # so that equal crons are equal
-        definition["gap"],
-        definition["fold"],
-    )
+    try:
+        expression = definition["cron"]
+        return _schedule(
+            expression,
+            definition["timezone"],
+            anchor if expression.startswith("every ") else None,  # so that equal crons are equal
+            definition["gap"],
+            definition["fold"],
+        )
+    except MALFORMED as error:
+        raise _malformed(error) from error
 
 
 @lru_cache(maxsize=8192)
@@ -55,9 +68,31 @@ def _schedule(expression: str, zone: str, anchor: datetime | None, gap: str, fol
 
 def rests_of(definition: dict[str, Any], days: Days) -> Rests | None:
     """Which of the slots do not run, None where all do; `days` as of `calendar_days`. Raises ScheduleError."""
-    if not definition["calendar"] and not definition["blackouts"]:
-        return None
-    return rests.of(definition["timezone"], definition["calendar"], definition["blackouts"], days)
+    try:
+        if not definition["calendar"] and not definition["blackouts"]:
+            return None
+        zone, calendar, blackouts = (definition[key] for key in RESTING)
+        return rests.of(zone, calendar, blackouts, days)
+    except MALFORMED as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: Exception) -> ScheduleError:
+    text = _("The schedule in the database has a value of the wrong kind: %(error)s.")
+    return ScheduleError(text % {"error": f"{type(error).__name__}: {error}"})
+
+
+def problem_of(job: ScheduledJob) -> str:
+    """Why the job cannot run by its schedule, "" when it can."""
+    if job.state == JobState.BROKEN:
+        return job.state_error
+    definition = definition_of(job)
+    try:
+        schedule_of(definition, EPOCH)
+        rests_of(definition, {})
+    except ScheduleError as error:
+        return str(error)
+    return ""
 
 
 def is_on(job: ScheduledJob) -> bool:
@@ -95,12 +130,7 @@ def _leave_future(row: JobRun, epoch: ScheduleEpoch, now: datetime) -> None:
     assert row.slot is not None
     try:
         schedule = schedule_of(epoch.definition, epoch.opened_at)
-    except (
-        ScheduleError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ):  # what its slots were is not known any more
+    except ScheduleError:  # what its slots were is not known any more
         return
     past = schedule.count(row.slot - INSTANT, now)
     if past.count:

@@ -81,7 +81,7 @@ def _schedule(span: tuple[dict[str, Any], datetime] | None, now: datetime) -> Sc
         return epochs.schedule_of(
             definition, min(opened_at, now) if _is_off(opened_at, now) else opened_at
         )
-    except (ScheduleError, KeyError, TypeError, ValueError):  # a finding of its own
+    except ScheduleError:  # a finding of its own
         return None
 
 
@@ -97,7 +97,8 @@ def _slots_with_runs(job_ids: Collection[str], now: datetime) -> Mapping[str, se
             state__in=epochs.UNSTARTED
         )
         for job_id, slot in runs.values_list("job_id", "slot")[:RUNS_LOOKED_AT]:
-            slots[job_id].add(slot)
+            if slot is not None:
+                slots[job_id].add(slot)
     return slots
 
 
