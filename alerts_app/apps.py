@@ -20,7 +20,8 @@ class AlertsConfig(AppConfig):
             checks,  # noqa: F401 - registers the system checks
             retention,
         )
-        from alerts_app.sources import runs
+        from alerts_app.sources import clock, runs
 
+        clock.connect()
         runs.connect()
         retention.connect()

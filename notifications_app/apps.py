@@ -24,15 +24,17 @@ class NotificationsConfig(AppConfig):
             fan_out,
             findings,
             metrics,
+            outbox,
             retention,
         )
         from notifications_app.channels import registry
         from scheduler_app import jobfile
-        from scheduler_app.signals import file_synced
+        from scheduler_app.signals import clock_set_back, file_synced
 
         jobfile.register_section(
             "CHANNELS", lambda raw: channel_declaration.faults_in(raw, registry.names())
         )
+        clock_set_back.connect(outbox.hasten, name="notifications_app.outbox")
         file_synced.connect(channel_states.sync, name="notifications_app.channel_states")
         occurrences_ready.connect(fan_out.receive, name="notifications_app.fan_out")
         findings.connect()

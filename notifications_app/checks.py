@@ -20,6 +20,7 @@ from scheduler_app.checks import (
     missing_jobs,
     read,
     unknown_keys,
+    unsupported_database,
     wrong_kinds,
 )
 from scheduler_app.errors import CeleryAppError, JobFileError
@@ -37,6 +38,11 @@ def check_settings(**_: object) -> list[CheckMessage]:
     faults += wrong_kinds(NAME, raw, conf.NotificationsConf, "vigil_notifications.E002")
     faults += _queue_faults(raw.get("QUEUE", "auto"))
     return faults
+
+
+@register(TAG)
+def check_database(**_: object) -> list[CheckMessage]:
+    return unsupported_database("vigil_notifications.E003")
 
 
 @register(TAG)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import Error, connection
 
 from notifications_app import channel_states, claims, conf, daily_counts, lanes
 from notifications_app.channels import registry
@@ -22,12 +22,11 @@ from notifications_app.outbox import Verdict
 from notifications_app.rate_limits import RateLimit
 from notifications_app.recording import Result, record
 from notifications_app.states import NotificationState, Reason
+from scheduler_app import outages
 
 logger = logging.getLogger("NotificationDispatcher")
 
 RECORD_AGAIN_S = 0.5
-RECORD_FOR_S = 600.0
-"""While the database is away nobody else can take the messages over."""
 ASK_AGAIN_S = 1.0
 
 
@@ -120,8 +119,10 @@ def dispatching() -> Iterator[NotificationDispatcher]:
 
 
 def record_surely(results: Sequence[Result]) -> None:
-    """Write `results`, also when the database is away for a while: nothing is sent twice for that."""
-    give_up_s = time.monotonic() + RECORD_FOR_S
+    """Write `results`, however long the database is away: no other worker can take the messages over meanwhile.
+
+    Raises what is no outage.
+    """
     held = {result.judged.row.pk: result.claim.token for result in results}
     is_clear = True
     while True:
@@ -129,23 +130,32 @@ def record_surely(results: Sequence[Result]) -> None:
             # if nothing is held, the last commit went through and only its answer was lost
             if is_clear or claims.is_held(held):
                 record(results)
-        except (OperationalError, InterfaceError) as error:
-            if time.monotonic() > give_up_s:
+        except Exception as error:
+            if not outages.is_outage(error):
                 raise
             is_clear = False
             logger.warning("outcome_waits_for_database", extra={"error": str(error)})
+            outages.let_go(error)
             time.sleep(RECORD_AGAIN_S)
-            close_old_connections()
         else:
             return
 
 
 def _result(channel: Channel, claim: Claim, judged: Judged, outcome: Outcome | None) -> Result:
     if outcome and isinstance(outcome.error, NotAskedError):
-        daily_counts.release(channel, judged.row.recipient_key, claim.now())
+        _unbook(channel, judged, claim)
         judged.put_off(claim.now())
         outcome = None
     return Result(channel=channel, claim=claim, judged=judged, outcome=outcome)
+
+
+def _unbook(channel: Channel, judged: Judged, claim: Claim) -> None:
+    """Without the database the count stays too high for the day; others of the call may have been sent."""
+    try:
+        daily_counts.release(channel, judged.row.recipient_key, claim.now())
+    except Error as error:
+        away, failed = "count_not_released", "count_not_released"
+        outages.note(logger, error, waits=away, failed=failed, channel=channel.name)
 
 
 def _off(problem: str) -> Verdict:

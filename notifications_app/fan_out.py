@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Count
 
 from alerts_app.models import AlertOccurrence
@@ -18,7 +18,7 @@ from alerts_app.states import OccurrenceKind
 from notifications_app import claims, conf, new_rows, preferences, queues, recipients, summaries
 from notifications_app.channels import registry
 from notifications_app.models import AlertNotification, NotificationSettings
-from scheduler_app import bulk
+from scheduler_app import bulk, outages
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger("NotificationDispatcher")
@@ -73,9 +73,9 @@ def _fan_out_safely(ids: Sequence[int]) -> int:
     """All together, and one by one when that fails."""
     try:
         return fan_out(ids)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if outages.is_outage(error):
+            raise
         if len(ids) > 1:
             return sum(_fan_out_safely([pk]) for pk in ids)
         logger.exception("fan_out_failed", extra={"occurrence": ids[0]})

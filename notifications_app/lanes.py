@@ -143,6 +143,12 @@ def ask_again(lane: Lane, now: datetime) -> None:
     rows.exclude(refused_settings="").update(paused_until=now)
 
 
+def end_waits(now: datetime) -> None:
+    """Let pauses and used-up rate limits end now: a breaker that is open probes, one that throttles says so again."""
+    LaneState.objects.filter(paused_until__gt=now).update(paused_until=now)
+    LaneState.objects.filter(spent_until__gt=now).update(spent_until=now)
+
+
 def lock(lane: Lane) -> LaneState:
     """The row of `lane`, held until the end of the caller's transaction; made where it is missing."""
     own = LaneState.objects.select_for_update().filter(channel=lane.channel, lane=lane.name)

@@ -21,6 +21,7 @@ from notifications_app import conf, lanes, queues
 from notifications_app.channels import registry
 from notifications_app.claims import ClaimedRow, due, held_under, suspects
 from notifications_app.models import AlertNotification, LaneState
+from notifications_app.models.notifications import WAITING
 from notifications_app.states import DUE_STATES, NotificationState, Reason
 from scheduler_app import bulk
 from scheduler_app.clock import db_now
@@ -184,6 +185,20 @@ def sweep() -> int:
         rows = list(locked(over)[:SWEPT_AT_ONCE])
         _return_lost(rows, "Its worker died while it held this message.", now)
     return len(rows)
+
+
+def hasten(*, now: datetime) -> None:
+    """The clock was set back to `now`: judge all that waits for later again, and let leases and pauses begin now.
+
+    A message in quiet hours is put off again, one that failed is tried earlier.
+    """
+    lease_until = now + timedelta(seconds=conf.get().LEASE_S)
+    with brief():
+        waiting = AlertNotification.objects.filter(WAITING, due_at__gt=now).update(due_at=now)
+        held = AlertNotification.objects.filter(state=NotificationState.SENDING)
+        held.filter(lease_until__gt=lease_until).update(lease_until=lease_until)
+        lanes.end_waits(now)
+    logger.warning("clock_set_back", extra={"messages": waiting})
 
 
 SWEPT_AT_ONCE = 1000

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from notifications_app.dispatcher import record_surely
 from notifications_app.errors import ThrottledError
@@ -46,6 +47,7 @@ class Recorder(threading.Thread):
         self.join(timeout=timeout_s)
 
     def run(self) -> None:
+        connections.limit_statements()
         while (first := self._sent.get()) is not None:
             group = self._gathered(first)
             connections.refresh()
@@ -72,19 +74,25 @@ class Recorder(threading.Thread):
         return group
 
     def _record(self, group: list[Sent]) -> None:
-        results = [result for _chunk, found in group for result in found]
-        try:
-            if results:
-                record_surely(results)
-        except DatabaseError as error:
-            if len(group) > 1:  # one that cannot be stored holds up no other
-                for one in group:
-                    self._record([one])
-                return
-            # sent and not stored: the sweep returns it when the lease is over
-            logger.warning("outcome_not_written", extra={"error": str(error)})
-        except Exception:
-            logger.exception("outcome_not_written")
+        if results := [result for _chunk, found in group for result in found]:
+            _store(results)
+
+
+def _store(results: Sequence[Result]) -> None:
+    """Record `results`; one that cannot be stored holds up no other, and is tried without the gateway's answer."""
+    try:
+        record_surely(results)
+    except Exception:
+        if len(results) > 1:
+            half = len(results) // 2
+            _store(results[:half])
+            _store(results[half:])
+        elif results[0].outcome and results[0].outcome.answer:
+            plain = replace(results[0].outcome, answer="", code="")
+            _store([replace(results[0], outcome=plain)])
+        else:  # the sweep returns it when the lease is over
+            row = results[0].judged.row
+            logger.exception("outcome_not_written", extra={"notification": row.pk})
 
 
 def _may_close(result: Result) -> bool:

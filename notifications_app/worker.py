@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from notifications_app import channel_states, claims, conf, fallback, fan_out, outbox, queues
 from notifications_app.board import Board
@@ -24,7 +24,7 @@ from notifications_app.models import ChannelState
 from notifications_app.recorder import Recorder
 from notifications_app.recording import Result
 from notifications_app.shelf import Chunk, Held, Shelf
-from scheduler_app import connections
+from scheduler_app import connections, outages
 from scheduler_app.clock import db_now, since_boot_s
 from scheduler_app.heart import Heart
 from scheduler_app.states import NodeKind
@@ -82,6 +82,7 @@ class Worker:
         self._stop_asked = True
 
     def run(self, *, once: bool = False, drain: bool = False) -> None:
+        connections.limit_statements()
         channel_states.ensure()
         self._dispatcher.resume_mended()
         self._heart = Heart(
@@ -102,10 +103,13 @@ class Worker:
         logger.info("worker_started", extra=extra)
         while not self._stop_asked:
             began_s = time.monotonic()
-            claimed, rest_s = self._turn()
+            turn = self._turn()
             if once:
                 self._wait_idle(None)
                 break
+            if turn is None:
+                continue
+            claimed, rest_s = turn
             if not claimed:
                 if drain and self._is_through():
                     break
@@ -116,8 +120,11 @@ class Worker:
         """Whether nothing is held, nor about to be given back, nor waiting for that."""
         return self._shelf.is_idle() and self._unsent.empty() and not self._clears_shelf
 
-    def _turn(self) -> tuple[int, float]:
-        """One look at everything that may be due: how many messages were claimed, and how long to rest else."""
+    def _turn(self) -> tuple[int, float] | None:
+        """One look at everything that may be due: how many messages were claimed, and how long to rest else.
+
+        None when the database did not let it come to its end.
+        """
         poll_s = conf.get().POLL_S
         try:
             connections.refresh()
@@ -127,12 +134,13 @@ class Worker:
             self._return_closed(board)
             self._is_behind = board.has_due()
             claimed = self._claim_all(board)
-        except DatabaseError as error:
-            logger.warning("worker_waits_for_database", extra={"error": str(error)})
+        except Error as error:
+            away, failed = "worker_waits_for_database", "worker_turn_failed"
+            outages.note(logger, error, waits=away, failed=failed)
             # when it is back, whoever has an outcome to store comes first
             self._swept_s = time.monotonic()
             time.sleep(poll_s)
-            return 0, 0.0
+            return None
         # while others are sent, something urgent may come, and only Redis would tell
         least_s = poll_s if self._shelf.is_idle() else poll_s / 2
         next_s = board.next_due_s()
@@ -189,8 +197,9 @@ class Worker:
         """Before others may go: what has just failed may have closed its lane."""
         try:
             self._return_closed(Board.read(db_now(), self._claimant))
-        except DatabaseError as error:
-            logger.warning("worker_waits_for_database", extra={"error": str(error)})
+        except Error as error:
+            away, failed = "worker_waits_for_database", "closed_lanes_not_returned"
+            outages.note(logger, error, waits=away, failed=failed)
 
     def _return(self, held: Held) -> None:
         claims.give_back(self._shelf.remove(held), held.claim.token)
@@ -263,6 +272,7 @@ class Worker:
         self._wake.clear()
 
     def _send_loop(self) -> None:
+        connections.limit_statements()
         while (chunk := self._shelf.take()) is not None:
             results: list[Result] = []
             try:
@@ -285,8 +295,11 @@ class Worker:
                 judged = self._dispatcher.judge(claim, chunk.rows, self._following(chunk))
                 chunk, judged = self._one_post_of(chunk, judged)
                 self._dispatcher.book(claim, judged)
-            except DatabaseError as error:
+            except Error as error:
+                if not outages.is_outage(error):
+                    raise
                 logger.warning("message_not_judged", extra={"error": str(error)})
+                outages.let_go(error)
             else:
                 return chunk, judged
         self._unsent.put(chunk)
@@ -312,8 +325,8 @@ class Worker:
     def _lose(self, chunk: Chunk, error: Exception) -> None:
         try:
             outbox.lose(chunk.rows, chunk.held.claim.token, f"{type(error).__name__}: {error}")
-        except DatabaseError as why:
-            logger.warning("claim_waits_for_sweep", extra={"error": str(why)})
+        except Error as why:
+            outages.note(logger, why, waits="claim_waits_for_sweep", failed="claim_not_returned")
 
     def _wait_idle(self, timeout_s: float | None) -> bool:
         deadline_s = time.monotonic() + timeout_s if timeout_s is not None else None
@@ -333,7 +346,7 @@ class Worker:
             self._recorder.stop(timeout_s=1.0)
             self._dispatcher.close()
             self._heart.stop()
-        except DatabaseError as error:
+        except Error as error:
             is_clean = False
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("worker_stopped", extra={"clean": is_clean})

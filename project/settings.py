@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from project.configuration.reading import environment
 from project.configuration.variables import CHANNELS
 from scheduler_app import __version__
+from scheduler_app.connections import CLIENT_OPTIONS
 
 env = environment()
 env.insist()
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "scheduler_app.middleware.DatabaseOutages",
     "project.middleware.ContentSecurityPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -104,7 +106,8 @@ def database_settings(url: str) -> dict[str, Any]:
         database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
     elif database["ENGINE"].endswith("postgresql"):
         options = database.setdefault("OPTIONS", {})
-        options.setdefault("connect_timeout", 5)
+        for name, value in CLIENT_OPTIONS.items():  # the URL may have its own
+            options.setdefault(name, value)
         if env["DATABASE_PREPARE"]:
             # what is asked again and again is planned once for each connection
             options |= {"server_side_binding": True, "prepare_threshold": 5}

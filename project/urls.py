@@ -9,6 +9,8 @@ from scheduler_app.api.nowhere import Nowhere
 admin.site.site_header = admin.site.site_title = "Vigil"
 admin.site.index_title = _("Administration")
 
+handler500 = "scheduler_app.middleware.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("project.site_urls")),

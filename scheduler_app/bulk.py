@@ -90,19 +90,21 @@ def count_later(
     return _execute(sql, model, (*match, than), rows)
 
 
-def insert(model: Model, rows: Sequence[Row]) -> None:
+def insert(model: Model, rows: Sequence[Row], *, keys: Sequence[str] = (), adopt: str = "") -> None:
     """Insert `rows`, which have the same columns; columns that they lack get their field's default.
 
-    Rows that a unique constraint refuses are passed over: they exist.
+    Rows that a unique constraint refuses are passed over: they exist. One that has the same `keys` and no value in the
+    column `adopt` gets that of the new row.
     """
-    if rows:
-        columns = tuple(rows[0])
-        _execute(
-            f"{_insert(connection.vendor, model, columns)} ON CONFLICT DO NOTHING",
-            model,
-            columns,
-            rows,
-        )
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    what = "ON CONFLICT DO NOTHING"
+    if adopt:
+        table, quote = _names(model)
+        conflict, column = ", ".join(map(quote, keys)), quote(adopt)
+        what = f"ON CONFLICT ({conflict}) DO UPDATE SET {column} = excluded.{column} WHERE {table}.{column} IS NULL"
+    _execute(f"{_insert(connection.vendor, model, columns)} {what}", model, columns, rows)
 
 
 def add_to(model: Model, rows: Sequence[Row], *, keys: Sequence[str], sums: Sequence[str]) -> None:

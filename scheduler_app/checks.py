@@ -14,7 +14,8 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils import timezone
 
 from scheduler_app import (
@@ -27,6 +28,7 @@ from scheduler_app import (
     verify,
     verify_schedule,
 )
+from scheduler_app.connections import CLIENT_OPTIONS
 from scheduler_app.declarations import MANAGEMENT, JobDeclaration
 from scheduler_app.errors import CeleryAppError, JobFileError
 from scheduler_app.executors.doorbell import celery_app
@@ -34,6 +36,7 @@ from scheduler_app.masking import mask
 from scheduler_app.verify_report import Finding
 
 TAG = "vigil"
+DATABASES = ("postgresql", "sqlite")
 BEATS_IN_A_LEASE = 3
 """A node starts nothing past two thirds of its lease: one beat may fail, and the next still comes in time."""
 
@@ -108,6 +111,33 @@ def check_job_file(**_: object) -> list[CheckMessage]:
         hint = "manage.py verify_jobs lists every fault."
         return [Warning(text, hint=hint, id="vigil_scheduler.W010")]
     return missing_jobs(jobs, system_jobs.JOBS, "scheduler_app.system_jobs", "vigil_scheduler.W011")
+
+
+@register(TAG)
+def check_database(**_: object) -> list[CheckMessage]:
+    return unsupported_database("vigil_scheduler.E004")
+
+
+def unsupported_database(code: str) -> list[CheckMessage]:
+    """An error for a database that the statements of these apps are not written for."""
+    if connection.vendor in DATABASES:
+        return []
+    name = getattr(connection, "display_name", connection.vendor)
+    text = f"The database is {name}, which is not supported: Vigil runs on PostgreSQL and SQLite."
+    hint = "Let DATABASES['default'] (DATABASE_URL) name a PostgreSQL, or SQLite for one machine."
+    return [Error(text, hint=hint, id=code)]
+
+
+@register(TAG, deploy=True)
+def check_connections(**_: object) -> list[CheckMessage]:
+    """PostgreSQL without time limits: a network path that carries nothing holds threads for a quarter of an hour."""
+    options = connection.settings_dict.get("OPTIONS", {})
+    missing = {name: value for name, value in CLIENT_OPTIONS.items() if name not in options}
+    if connection.vendor != "postgresql" or not missing:
+        return []
+    text = "DATABASES['default']['OPTIONS'] sets no time limit for a network path that is cut off."
+    hint = f"Add {missing}."
+    return [Warning(text, hint=hint, id="vigil_scheduler.W004")]
 
 
 @register(TAG, deploy=True)

@@ -40,6 +40,9 @@ class Claimed:
     more: bool
 
 
+SLOT_KEY = ("job_id", "slot", "attempt")
+
+
 def is_due(now: datetime) -> bool:
     """A look without a lock, so that an idle tick begins no transaction."""
     due = next_due()
@@ -96,8 +99,10 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
     policies = {row[0]: _Policy(*row) for row in jobs.values_list(*_Policy._fields)}
     epochs_due = ScheduleEpoch.objects.filter(pk__among={row.epoch for row in due})
     columns = ("pk", Cast("definition", TextField()), "opened_at")
-    spans = {pk: (_definition(text), begin) for pk, text, begin in epochs_due.values_list(*columns)}
-    days = calendar_days.entered_for(wanted.get("calendar", "") for wanted, _ in spans.values())
+    spans = {
+        pk: (definition_from(text), begin) for pk, text, begin in epochs_due.values_list(*columns)
+    }
+    days = calendar_days.entered_for(epochs.calendar_of(wanted) for wanted, _ in spans.values())
     queued: list[dict[str, Any]] = []
     final: list[JobRun] = []
     rested: list[JobRun] = []
@@ -116,13 +121,13 @@ def settle(rows: Sequence[Cursor], now: datetime) -> int:
         cursors.append({"job_id": row.job_id, "next_run_time": plan.following})
     if rested:
         skips.insert(rested, {row.epoch: row.next_run_time for row in due})
-    bulk.insert(JobRun, queued)
+    bulk.insert(JobRun, queued, keys=SLOT_KEY, adopt="epoch")
     ledger.insert_final(final)
     bulk.update_each(Timetable, cursors, match=("job_id",), values=("next_run_time",))
     return len(queued)
 
 
-_definition = lru_cache(maxsize=4096)(json.loads)
+definition_from = lru_cache(maxsize=4096)(json.loads)
 """Many epochs have one definition; nobody may change what this returns."""
 
 

@@ -24,9 +24,9 @@ from django.core.management.base import (
     OutputWrapper,
     SystemCheckError,
 )
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import Error
 
-from scheduler_app import console_log
+from scheduler_app import console_log, outages
 from scheduler_app.checks import SettingError
 from scheduler_app.closest import suggestion
 from scheduler_app.visible import visible, visible_line
@@ -119,9 +119,12 @@ class VigilCommand(BaseCommand):
             code = self.work(**options)
         except self.errors as error:
             raise CommandError(visible(str(error)), returncode=CONFIGURATION) from error
-        except (OperationalError, InterfaceError, ProgrammingError) as error:
+        except Error as error:
+            is_outdated = _is_outdated(error)
+            if not is_outdated and not outages.is_outage(error):
+                raise
             text = f"The database cannot be used: {visible(_first_line(error))}"
-            if "no such table" in text or isinstance(error, ProgrammingError):
+            if is_outdated:
                 text += ". Bring its tables up to date: manage.py migrate"
             raise CommandError(text, returncode=UNREACHABLE) from error
         if code:
@@ -179,6 +182,12 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else visible(str(value))
+
+
+def _is_outdated(error: Error) -> bool:
+    """Whether a table or a column is missing."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return state in ("42P01", "42703") or "no such " in str(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""How this process speaks to its database."""
+"""How this process speaks to its database: time limits, prepared statements, and what a pooler in between allows."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Any
@@ -10,23 +11,104 @@ from django.db import close_old_connections, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-CHECK_EVERY_S = 1.0
+logger = logging.getLogger(__name__)
 
-_checked = threading.local()
+CHECK_EVERY_S = 1.0
+STATEMENT_S = 15
+"""Longest statement of a loop or a web request; also the longest wait for a lock."""
+
+CLIENT_OPTIONS = {
+    "connect_timeout": 5,  # s
+    "tcp_user_timeout": 10_000,  # ms until sent data must be acknowledged
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""OPTIONS of a PostgreSQL database with which a path that carries nothing ends a wait within about 11 s (libpq)."""
+
+SERVER_LIMITS = {
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "2s",
+    "tcp_keepalives_count": "3",
+}
+"""The same for the server's end, so that a client that is gone holds no locks for hours."""
+
+LOOP_LIMITS = {
+    "statement_timeout": f"{STATEMENT_S}s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+PREPARED_STATES = ("42P05", "26000")
+"""A prepared statement that exists, or does not exist, in a session that a pooler shares between clients."""
+
+_thread = threading.local()
+_unprepared: set[str] = set()
+"""Aliases of databases to which prepared statements are not sent any more."""
 
 
 def connect() -> None:
-    connection_created.connect(_plan_with_values)
+    connection_created.connect(_begin_session, dispatch_uid="scheduler_app.connections")
 
 
-def _plan_with_values(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
-    """Have PostgreSQL plan prepared statements with their values, each time.
+def limit_statements() -> None:
+    """From now on connections that this thread opens have LOOP_LIMITS.
 
-    A plan for all values keeps to reading the whole table when that was small at the time, finds no partial index,
-    and reads 100,000 rows to find that none is due: it expects a third of them to be.
+    For threads of loops and web requests. Bodies of jobs and commands such as `migrate` have no limit of ours.
     """
-    if connection.settings_dict["OPTIONS"].get("prepare_threshold") is not None:
-        connection.connection.execute("SET plan_cache_mode TO force_custom_plan")
+    _thread.is_limited = True
+
+
+def _begin_session(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    """Set the limits of a PostgreSQL session by one statement, unless a pooler shares the session between clients.
+
+    Through a pooler `pg_backend_pid()` differs from the number that the connection was given at its start. A setting
+    would then stay with a server session that serves other clients next.
+    """
+    if connection.vendor != "postgresql":
+        return
+    driver = connection.connection
+    if connection.alias in _unprepared:
+        driver.prepare_threshold = None
+    settings = dict(SERVER_LIMITS)
+    if getattr(_thread, "is_limited", False):
+        settings |= LOOP_LIMITS
+    if getattr(driver, "prepare_threshold", None) is not None:
+        # a plan for all values keeps to reading the whole table when that was small at the time, finds no partial
+        # index, and reads 100,000 rows to find that none is due: it expects a third of them to be
+        settings["plan_cache_mode"] = "force_custom_plan"
+    calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+    with driver.cursor() as cursor:
+        cursor.execute(f"SELECT {calls} WHERE pg_backend_pid() = {driver.info.backend_pid:d}")
+        if cursor.fetchone() is None:
+            _share_session(connection)
+
+
+def _share_session(connection: BaseDatabaseWrapper) -> None:
+    """Send a pooler only what works where each transaction may get another server session."""
+    connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
+    if getattr(connection.connection, "prepare_threshold", None) is None:
+        return
+    connection.connection.prepare_threshold = None
+    _stop_preparing(
+        connection.alias, "a pooler such as PgBouncer is between this process and PostgreSQL"
+    )
+
+
+def note_error(error: BaseException) -> None:
+    """Prepare no statements any more when `error` shows that sessions are shared."""
+    if getattr(error.__cause__ or error, "sqlstate", None) in PREPARED_STATES:
+        _stop_preparing(connection.alias, str(error))
+
+
+def _stop_preparing(alias: str, why: str) -> None:
+    if alias not in _unprepared:
+        _unprepared.add(alias)
+        hint = "set DATABASE_PREPARE=false, or leave it to this process"
+        logger.warning(
+            "prepared_statements_off", extra={"database": alias, "why": why, "hint": hint}
+        )
 
 
 def refresh() -> None:
@@ -35,6 +117,6 @@ def refresh() -> None:
     Each time that makes Django ask the server.
     """
     now_s = time.monotonic()
-    if connection.errors_occurred or now_s - getattr(_checked, "at_s", 0.0) > CHECK_EVERY_S:
-        _checked.at_s = now_s
+    if connection.errors_occurred or now_s - getattr(_thread, "checked_s", 0.0) > CHECK_EVERY_S:
+        _thread.checked_s = now_s
         close_old_connections()

@@ -24,10 +24,11 @@ class Difference:
 
 def drift_of(job: ScheduledJob) -> dict[str, tuple[Any, Any]]:
     """(value in the file, value in force) of each field that differs."""
+    in_file = _object(job.file_values)
     return {
-        name: (job.file_values[name], getattr(job, name))
+        name: (in_file[name], getattr(job, name))
         for name in FIELDS
-        if name in job.file_values and job.file_values[name] != getattr(job, name)
+        if name in in_file and in_file[name] != getattr(job, name)
     }
 
 
@@ -39,6 +40,21 @@ def differences(job: ScheduledJob) -> list[Difference]:
 
 
 def _change(job: ScheduledJob, name: str) -> dict[str, Any]:
-    note = job.overrides.get(name, {})
-    at = datetime.fromisoformat(note["at"]) if note.get("at") else None
-    return {"by": note.get("by", ""), "at": at, "why": note.get("why", "")}
+    note = notes_of(job).get(name, {})
+    return {"by": note.get("by", ""), "at": _moment(note.get("at")), "why": note.get("why", "")}
+
+
+def notes_of(job: ScheduledJob) -> dict[str, dict[str, Any]]:
+    """Who changed which field, when and why. A row may hold anything: what is no note is an empty one."""
+    return {name: _object(note) for name, note in _object(job.overrides).items()}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if value else None
+    except (TypeError, ValueError):
+        return None

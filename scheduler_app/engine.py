@@ -15,11 +15,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apscheduler.schedulers.blocking import BlockingScheduler
-from django.db import DatabaseError
+from django.db import Error, connection
 from django.db.models import Q
 
-from scheduler_app import claims, clock, conf, fork_client, forks, ledger, nodes, single
+from scheduler_app import (
+    claims,
+    clock,
+    conf,
+    connections,
+    fork_client,
+    forks,
+    ledger,
+    nodes,
+    outages,
+    single,
+)
 from scheduler_app.capture import capturing
+from scheduler_app.clock_watch import ClockWatch
 from scheduler_app.executors.doorbell import DoorbellExecutor, celery_app
 from scheduler_app.executors.local import LocalExecutor
 from scheduler_app.file_watch import FileWatch
@@ -52,8 +64,8 @@ class _Loop(BlockingScheduler):  # type: ignore[misc]
         try:
             wait_s = self._process_jobs()
             return 0.5 if wait_s is None else min(float(wait_s), 0.5)
-        except Exception:  # the loop is the one thing that has to go on
-            logger.exception("tick_failed")
+        except Exception as error:  # noqa: BLE001 - the loop is the one thing that has to go on
+            outages.note(logger, error, waits="tick_waits_for_database", failed="tick_failed")
             return 0.5
 
 
@@ -105,6 +117,7 @@ class Engine:
             self._banner()
             _collect_seldom()
             self._get_ready_to_fork()
+            self._limit_statements()
             self._heart.start()
             self._loop.add_listener(job_listener, COMPLETED)
             self._loop.add_jobstore(self._store, "default")
@@ -116,9 +129,16 @@ class Engine:
                     self._loop.start()
             self._shut_down()
 
+    @staticmethod
+    def _limit_statements() -> None:
+        """The sync at start may take its time; what follows may not."""
+        connections.limit_statements()
+        connection.close()
+
     def _assemble(self) -> None:
         settings = conf.get()
         doorbell = None if self._is_local else DoorbellExecutor(celery_app())
+        self._clock_watch = ClockWatch()
         self._heart = Heart(
             NodeKind.SCHEDULER,
             lease_s=settings.LEASE_S,
@@ -135,6 +155,7 @@ class Engine:
                 self._watch.look,
                 self._look_at_pool,
                 QueueWatch().look,
+                self._clock_watch.look,
             ),
         )
         self._executor = doorbell or LocalExecutor(self._threads, self._heart, self._queues)
@@ -188,7 +209,7 @@ class Engine:
         is_idle = self._executor.settle(deadline_s)
         try:
             self._heart.stop()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("scheduler_stopped", extra={"clean": is_idle})
         if not is_idle:

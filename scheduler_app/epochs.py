@@ -9,15 +9,23 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
 from scheduler_app import conf, rests
 from scheduler_app.calendars import Days
 from scheduler_app.declarations import JobDeclaration
-from scheduler_app.models import ScheduledJob, ScheduleEpoch, Timetable
+from scheduler_app.errors import ScheduleError
+from scheduler_app.models import JobRun, ScheduledJob, ScheduleEpoch, Timetable
 from scheduler_app.rests import Rests
-from scheduler_app.states import DstFold, DstGap, JobState
-from scheduler_app.timetable import Schedule
+from scheduler_app.states import DstFold, DstGap, JobState, RunState
+from scheduler_app.timetable import EPOCH, Schedule
+from scheduler_app.wall_clock import INSTANT
 
 NO_EPOCH = 0
+RESTING = ("timezone", "calendar", "blackouts")
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
+"""What a value of the wrong kind leads to: rows may have been written past every check."""
 
 
 def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
@@ -32,16 +40,25 @@ def definition_of(job: ScheduledJob | JobDeclaration) -> dict[str, Any]:
     }
 
 
+def calendar_of(definition: Any) -> str:
+    """The calendar that a definition names, "" where it is none, whatever it is."""
+    name = definition.get("calendar") if isinstance(definition, dict) else ""
+    return name if isinstance(name, str) else ""
+
+
 def schedule_of(definition: dict[str, Any], anchor: datetime) -> Schedule:
     """Raises ScheduleError when the definition cannot be understood (any more)."""
-    expression = definition["cron"]
-    return _schedule(
-        expression,
-        definition["timezone"],
-        anchor if expression.startswith("every ") else None,  # so that equal crons are equal
-        definition["gap"],
-        definition["fold"],
-    )
+    try:
+        expression = definition["cron"]
+        return _schedule(
+            expression,
+            definition["timezone"],
+            anchor if expression.startswith("every ") else None,  # so that equal crons are equal
+            definition["gap"],
+            definition["fold"],
+        )
+    except MALFORMED as error:
+        raise _malformed(error) from error
 
 
 @lru_cache(maxsize=8192)
@@ -51,9 +68,31 @@ def _schedule(expression: str, zone: str, anchor: datetime | None, gap: str, fol
 
 def rests_of(definition: dict[str, Any], days: Days) -> Rests | None:
     """Which of the slots do not run, None where all do; `days` as of `calendar_days`. Raises ScheduleError."""
-    if not definition["calendar"] and not definition["blackouts"]:
-        return None
-    return rests.of(definition["timezone"], definition["calendar"], definition["blackouts"], days)
+    try:
+        if not definition["calendar"] and not definition["blackouts"]:
+            return None
+        zone, calendar, blackouts = (definition[key] for key in RESTING)
+        return rests.of(zone, calendar, blackouts, days)
+    except MALFORMED as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: Exception) -> ScheduleError:
+    text = _("The schedule in the database has a value of the wrong kind: %(error)s.")
+    return ScheduleError(text % {"error": f"{type(error).__name__}: {error}"})
+
+
+def problem_of(job: ScheduledJob) -> str:
+    """Why the job cannot run by its schedule, "" when it can."""
+    if job.state == JobState.BROKEN:
+        return job.state_error
+    definition = definition_of(job)
+    try:
+        schedule_of(definition, EPOCH)
+        rests_of(definition, {})
+    except ScheduleError as error:
+        return str(error)
+    return ""
 
 
 def is_on(job: ScheduledJob) -> bool:
@@ -71,9 +110,45 @@ def open_epoch(job: ScheduledJob, row: Timetable, now: datetime, reason: str) ->
     row.save(update_fields=["epoch", "next_run_time"])
 
 
+UNSTARTED = (RunState.MISSED, RunState.SKIPPED)
+
+
+def leave_future(epoch: ScheduleEpoch, now: datetime) -> None:
+    """Take out of `epoch` the rows of slots after `now`, which a clock that was ahead has left.
+
+    A run keeps its slot and is taken in again when the slot comes. A row of slots that were written off keeps those up
+    to `now`; the others become a row without slots, so that every total stays as it is.
+    """
+    ahead = Q(slot__gt=now) | Q(slot_last__gt=now)
+    rows = JobRun.objects.filter(ahead, job_id=epoch.job_id, epoch=epoch.pk)
+    rows.exclude(state__in=UNSTARTED).update(epoch=None)
+    for row in rows.filter(state__in=UNSTARTED):
+        _leave_future(row, epoch, now)
+
+
+def _leave_future(row: JobRun, epoch: ScheduleEpoch, now: datetime) -> None:
+    assert row.slot is not None
+    try:
+        schedule = schedule_of(epoch.definition, epoch.opened_at)
+    except ScheduleError:  # what its slots were is not known any more
+        return
+    past = schedule.count(row.slot - INSTANT, now)
+    if past.count:
+        JobRun.objects.filter(pk=row.pk).update(slot_last=past.last, slot_count=past.count)
+        row.pk = None
+        row.slot_count -= past.count
+    row.epoch = row.slot = row.slot_last = None
+    row.save()
+
+
 def close_epoch(row: Timetable, now: datetime) -> None:
     """End the present span: no slot after `now` belongs to it."""
-    ScheduleEpoch.objects.filter(pk=row.epoch, closed_at=None).update(closed_at=now)
+    epoch = ScheduleEpoch.objects.filter(pk=row.epoch, closed_at=None).first()
+    if epoch is not None:
+        epoch.closed_at = now
+        epoch.save(update_fields=["closed_at"])
+        if row.next_run_time is not None:
+            leave_future(epoch, now)
     row.epoch, row.next_run_time = NO_EPOCH, None
     row.save(update_fields=["epoch", "next_run_time"])
 

@@ -44,20 +44,20 @@ class FileWatch:
             return None
 
     def look(self) -> None:
-        """Sync if the file changed since the last look."""
+        """Sync if the file changed since the last look that the database let come to its end."""
         changed_at = self._changed_at()
         if changed_at == self._seen:
             return
-        self._seen = changed_at
         try:
             file = jobfile.load(self._module)
             self._sync(file)
         except (JobFileError, StaleFileError) as error:
+            self._seen = changed_at
             self.problem = str(error)
             extra = {"error": str(error), "in_force": self.digest[:12]}
             logger.error("job_file_broken", extra=extra)
         else:
-            self.digest, self.problem = file.digest, ""
+            self._seen, self.digest, self.problem = changed_at, file.digest, ""
 
     def _changed_at(self) -> int:
         try:

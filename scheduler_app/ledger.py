@@ -92,6 +92,7 @@ def insert_final(runs: Sequence[JobRun]) -> None:
         ).values_list("job_id", "slot")
     )
     fresh = [run for run in runs if (run.job_id, run.slot) not in known]
+    adopt([run for run in runs if (run.job_id, run.slot) in known])
     for run in fresh:
         run.announce_due = True
     for run in JobRun.objects.bulk_create(fresh):
@@ -99,6 +100,13 @@ def insert_final(runs: Sequence[JobRun]) -> None:
     ended = [ended_of(run) for run in fresh]
     rollups.note_last(ended)
     rollups.count_runs(ended)
+
+
+def adopt(runs: Sequence[JobRun]) -> None:
+    """Give rows that have had the slots of `runs` since the clock was ahead the epoch to which these belong."""
+    for run in runs:
+        early = JobRun.objects.filter(job_id=run.job_id, slot=run.slot, attempt=1, epoch=None)
+        early.update(epoch=run.epoch)
 
 
 def _log_final(run: JobRun) -> None:

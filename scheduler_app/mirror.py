@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from scheduler_app import claims, epochs
+from scheduler_app import claims, epochs, future_times
 from scheduler_app.clock import db_now
 from scheduler_app.closest import LOOKED_AT, suggestion
 from scheduler_app.declarations import JobDeclaration
@@ -51,10 +51,12 @@ class SyncReport:
     returned: list[str] = field(default_factory=list)
     disabled: list[str] = field(default_factory=list)
     drift: dict[str, list[str]] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    """Jobs whose next slot was stored while the clock was ahead."""
 
     @property
     def is_quiet(self) -> bool:
-        return not (self.created or self.changed or self.orphaned or self.returned)
+        return not (self.created or self.changed or self.orphaned or self.returned or self.late)
 
 
 def sync(file: JobFile, *, force: bool = False) -> SyncReport:
@@ -73,7 +75,7 @@ def sync(file: JobFile, *, force: bool = False) -> SyncReport:
                 raise
     if not report.is_quiet:
         logger.info("job_file_synced", extra={"source": file.module, "new": report.created,
-                    "changed": report.changed, "orphaned": report.orphaned})  # fmt: skip
+                    "changed": report.changed, "orphaned": report.orphaned, "late": report.late})  # fmt: skip
     return report
 
 
@@ -82,7 +84,9 @@ def preview(file: JobFile, *, force: bool = False) -> SyncReport:
     versions = SyncedFile.objects.filter(source=file.module).order_by("-pk")
     _refuse_older(file, versions, versions.first(), force=force)
     ids = {job.id for job in file.jobs} | _ids_of(file.module)
-    return _compare(file, ScheduledJob.objects.in_bulk(ids))
+    report = _compare(file, ScheduledJob.objects.in_bulk(ids))
+    report.late = [one.job_id for one in future_times.find(db_now(), ids)]
+    return report
 
 
 def _sync(file: JobFile, *, force: bool) -> SyncReport:
@@ -102,6 +106,9 @@ def _sync(file: JobFile, *, force: bool) -> SyncReport:
             _create(declared[job_id], file.module, now)
     for job_id in report.orphaned:
         _apply(known[job_id], {"state": JobState.ORPHANED}, now, "left the job file")
+    late = future_times.find(now, known)
+    future_times.mend(late, now)
+    report.late = [one.job_id for one in late]
     file_synced.send(job_file=file, now=now)
     return report
 

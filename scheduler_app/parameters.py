@@ -36,6 +36,8 @@ def check(
         function.check(args, kwargs)
     else:
         _check_signature(function, args, kwargs)
+    if schema and (problem := params_schema.problem(schema)):
+        raise ParameterError(f"params_schema {problem}.")
     if faults := params_schema.faults(schema, kwargs):
         raise ParameterError("; ".join(faults) + ".")
 
@@ -43,14 +45,15 @@ def check(
 def known_to(job: ScheduledJob) -> Mapping[str, Any]:
     """A JSON Schema of the named arguments of `job`: the declared one, else what its callable tells of itself."""
     if job.params_schema:
-        return dict(job.params_schema)
+        is_usable = not params_schema.problem(job.params_schema)
+        return dict(job.params_schema) if is_usable else ANYTHING
     try:
         function = callables.resolve(job.module, job.callable)
     except (CallableError, ForbiddenCallableError):
         return ANYTHING  # asking for a run tells what is wrong
     if isinstance(function, ManagementCallable):
         return function.schema()
-    return _schema_of(function, len(job.args))
+    return _schema_of(function, len(job.args) if isinstance(job.args, list) else 0)
 
 
 def _check_signature(function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

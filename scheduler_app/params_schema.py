@@ -53,8 +53,10 @@ WORDS: Mapping[str, Any] = {
 OTHERWISE = gettext_lazy("breaks the rule %(rule)s of the schema: %(wanted)s")
 
 
-def problem(schema: Mapping[str, Any]) -> str:
+def problem(schema: Any) -> str:
     """Why `schema` cannot be used; "" when it can."""
+    if not isinstance(schema, Mapping):
+        return _("has to be an object")
     if wrong := _too_large(schema):
         return wrong
     kind = validator_for(schema, default=Draft202012Validator)

@@ -7,16 +7,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from queue import Empty, SimpleQueue
 
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-)
+from django.db import close_old_connections, connection
 
-from scheduler_app import ledger
+from scheduler_app import connections, ledger, outages
 from scheduler_app.after_commit import Follower
 from scheduler_app.assignments import RunResult
 
@@ -54,6 +50,7 @@ class ResultWriter(threading.Thread):
     def run(self) -> None:
         self._follower.start()
         self._follower.serve_this_thread()
+        connections.limit_statements()
         while not (self._stop_asked.is_set() and self._queue.empty()):
             batch = self._batch()
             self._write(batch)
@@ -70,22 +67,29 @@ class ResultWriter(threading.Thread):
         return [result for result in batch if result is not None]
 
     def _write(self, batch: list[RunResult]) -> None:
-        for failures in range(1_000_000):
+        try:
+            self._store(batch)
+        except Exception as error:  # noqa: BLE001 - one result that cannot be stored may hold up no other
+            self._divide(batch, error)
+            return
+        if connection.vendor == "sqlite":
+            time.sleep(SQLITE_PAUSE_S)  # lets the claim begin its transaction
+
+    def _store(self, batch: Sequence[RunResult]) -> None:
+        """Write `batch`, however long the database is away. Raises what is no outage."""
+        for failures in count():
             try:
                 close_old_connections()
                 ledger.finish(batch)
-            except (OperationalError, InterfaceError) as error:
-                logger.warning(
-                    "results_wait_for_database", extra={"error": str(error), "results": len(batch)}
-                )
+            except Exception as error:
+                if not outages.is_outage(error):
+                    raise
+                extra = {"error": str(error), "results": len(batch)}
+                logger.warning("results_wait_for_database", extra=extra)
+                outages.let_go(error)
                 time.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
-            except Exception as error:  # noqa: BLE001 - one result that cannot be stored may hold up no other
-                self._divide(batch, error)
-                return
             else:
-                break
-        if connection.vendor == "sqlite":
-            time.sleep(SQLITE_PAUSE_S)  # lets the claim begin its transaction
+                return
 
     def _divide(self, batch: Sequence[RunResult], error: Exception) -> None:
         if len(batch) > 1:
@@ -97,6 +101,6 @@ class ResultWriter(threading.Thread):
         text = f"The result could not be stored: {type(error).__name__}."
         plain = replace(batch[0], result="", traceback="", log="", error=text)
         try:
-            ledger.finish([plain])
+            self._store([plain])
         except Exception:  # the writer goes on; the node's taker ends the run as LOST
             logger.exception("result_lost", extra={"run_id": plain.run_id, "outcome": plain.state})

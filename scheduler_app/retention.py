@@ -30,7 +30,7 @@ from scheduler_app.models import (
 )
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.states import ALERTING_STATES, FINAL_STATES, NodeState
-from scheduler_app.transactions import brief
+from scheduler_app.transactions import MAINTENANCE_S, brief
 
 Pruner = Callable[[datetime, bool], int]
 """`pruner(now, dry_run)` deletes what is too old (or counts it) and returns how many rows that is."""
@@ -94,7 +94,7 @@ class _Batch:
 
 def _delete_batch(old: QuerySet[Any], along: str, hook: Hook | None) -> _Batch | None:
     skip = connection.features.has_select_for_update_skip_locked
-    with brief():
+    with brief(MAINTENANCE_S):
         locked = old.select_for_update(of=_of(), skip_locked=skip).values_list("pk", flat=True)
         ids = list(locked[:BATCH])
         if not ids:

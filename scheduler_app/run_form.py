@@ -28,7 +28,7 @@ class RunForm(forms.Form):
 
     def __init__(self, job: ScheduledJob, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)
-        self._kwargs = job.kwargs
+        self._kwargs: Mapping[str, Any] = job.kwargs if isinstance(job.kwargs, dict) else {}
         schema = parameters.known_to(job)
         self._rules: Mapping[str, Any] = schema.get("properties", {})
         for name, rule in self._rules.items():

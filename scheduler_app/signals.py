@@ -50,3 +50,9 @@ runs_finished = BatchSignal()
 
 file_synced = BatchSignal()
 """`job_file`: the JobFile that was just synced, `now`: when; for apps that mirror a section of their own."""
+
+cursors_watched = BatchSignal()
+"""`late`: list of LateCursor, all that a scheduler found (empty: none any more), `now`: when; sent on a change."""
+
+clock_set_back = BatchSignal()
+"""`now`: the database's clock was set back to it, so that times which were stored before may lie too far ahead."""

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, Subquery
 
 from scheduler_app import bulk, rollups
 from scheduler_app.catchup import Passed, text_of
-from scheduler_app.ledger import ended_of
+from scheduler_app.ledger import adopt, ended_of
 from scheduler_app.models import JobRun, ScheduleEpoch
 from scheduler_app.states import Reason, RunState
 
@@ -26,7 +26,8 @@ def insert(runs: Sequence[JobRun], cursors: Mapping[int, datetime | None]) -> No
     `cursors` (by epoch) on. Receivers are not told: to rest is what was asked for.
     """
     latest = _latest({run.epoch for run in runs if run.epoch})
-    fresh = [run for run in runs if not _is_covered(run, latest.get(run.epoch))]
+    uncovered = [run for run in runs if not _is_covered(run, latest.get(run.epoch))]
+    fresh = _without_rows(uncovered)
     pairs = [
         (latest[run.epoch], run)
         for run in fresh
@@ -37,6 +38,17 @@ def insert(runs: Sequence[JobRun], cursors: Mapping[int, datetime | None]) -> No
         extra = {"job_id": run.job_id, "run_id": run.pk, "reason": run.reason}
         logger.info("job_run_skipped", extra=extra)
     rollups.count_runs([ended_of(run) for run in fresh])
+
+
+def _without_rows(runs: Sequence[JobRun]) -> list[JobRun]:
+    """Those whose slot no run has that started too early, while the clock was ahead."""
+    slots = {run.slot for run in runs}
+    early = JobRun.objects.filter(
+        job_id__in={run.job_id for run in runs}, slot__in=slots, epoch=None
+    )
+    known = set(early.values_list("job_id", "slot")) if runs else set()
+    adopt([run for run in runs if (run.job_id, run.slot) in known])
+    return [run for run in runs if (run.job_id, run.slot) not in known]
 
 
 def _latest(epochs: Collection[int]) -> dict[int | None, JobRun]:

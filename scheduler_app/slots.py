@@ -179,7 +179,7 @@ def _schedule(span: ScheduleEpoch) -> Schedule | None:
     """None where the definition cannot be understood any more: nothing can be expected of it."""
     try:
         return epochs.schedule_of(span.definition, span.opened_at)
-    except (ScheduleError, KeyError, ValueError):
+    except ScheduleError:
         return None
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.job import Job
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django_apscheduler.jobstores import DjangoJobStore
 
-from scheduler_app import claims
+from scheduler_app import claims, outages
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +37,22 @@ class SlotStore(DjangoJobStore):  # type: ignore[misc]
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Claim all that is due by the database's clock; `now` (this machine's) is not asked."""
-        close_old_connections()
+        try:
+            close_old_connections()
+            self._claim_all()
+        except Error as error:  # APScheduler logs it and calls again after a second
+            outages.let_go(error)
+            raise
+        self.ticked_at = datetime.now(UTC)
+        return []
+
+    def _claim_all(self) -> None:
         more = True
         while more:
             claimed = claims.claim()
             more = claimed.more
             if claimed.queued:
                 self._on_queued()
-        self.ticked_at = datetime.now(UTC)
-        return []
 
     def get_next_run_time(self) -> datetime:
         """At most 500 ms ahead: an edit, or a clock that is off, delays nothing by more.
@@ -55,8 +62,8 @@ class SlotStore(DjangoJobStore):  # type: ignore[misc]
         now = datetime.now(UTC)
         try:
             due = claims.next_due()
-        except DatabaseError as error:
-            logger.warning("timetable_unreadable", extra={"error": str(error)})
+        except Error as error:
+            outages.note(logger, error, waits="timetable_unreadable", failed="timetable_unreadable")
             due = None
         if due is None:
             return now + LATEST

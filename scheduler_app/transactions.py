@@ -11,34 +11,39 @@ from typing import Any
 from django.db import connection, transaction
 
 from scheduler_app.clock import db_now
+from scheduler_app.connections import STATEMENT_S
 
 LONGEST_PAUSE_MS = 2000
+MAINTENANCE_S = 600
+"""Longest statement of a batch that deletes or rebuilds."""
 
 _one_writer = threading.RLock()
 """SQLite has one writer; threads that queue here are not put to sleep by its busy handler, for up to 0.3 s each."""
 
 
 @contextmanager
-def brief() -> Iterator[datetime]:
+def brief(statement_s: int = STATEMENT_S) -> Iterator[datetime]:
     """`atomic()`, that PostgreSQL ends when this process stands still inside of it (stopped, or its machine asleep).
 
-    Yields the database's time at its begin. The time limit holds for this transaction alone: a job's own transactions
-    may take as long as they like, and so may a caller's around this one.
+    Yields the database's time at its begin. A statement in it, or its wait for a lock, ends after `statement_s`. The
+    limits hold for this transaction alone: a job's own transactions may take as long as they like, and so may a
+    caller's around this one.
     """
     is_own = not connection.in_atomic_block
     turn = _one_writer if is_own and connection.vendor == "sqlite" else nullcontext()
     with turn, transaction.atomic():
-        yield _limited() if is_own and connection.vendor == "postgresql" else db_now()
+        is_limited = is_own and connection.vendor == "postgresql"
+        yield _limited(statement_s) if is_limited else db_now()
 
 
-def _limited() -> datetime:
-    """Sets the limit and asks for the time by one statement."""
-    name = "idle_in_transaction_session_timeout"
+def _limited(statement_s: int) -> datetime:
+    """Set the limits and return the time, by one statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT set_config('{name}', '{LONGEST_PAUSE_MS}', true), clock_timestamp()"
+            f"SELECT set_config('idle_in_transaction_session_timeout', '{LONGEST_PAUSE_MS}', true),"
+            f" set_config('statement_timeout', '{statement_s}s', true), clock_timestamp()"
         )
-        _limit, now = cursor.fetchone()
+        *_limits, now = cursor.fetchone()
     moment: datetime = now
     return moment.astimezone(UTC)
 

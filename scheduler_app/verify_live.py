@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import conf, epochs, mirror, nodes, queue_watch
+from scheduler_app import conf, epochs, future_times, mirror, nodes, queue_watch
 from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
 from scheduler_app.jobfile import JobFile
@@ -66,6 +66,7 @@ def findings(live: Live) -> Iterator[Finding]:
     yield from _left_over(live)
     for job in live.jobs.values():
         yield from _timetable_findings(job, live)
+    yield from _late_cursors(live)
 
 
 def notes(live: Live) -> Iterator[Finding]:
@@ -196,6 +197,24 @@ def _timetable_findings(job: ScheduledJob, live: Live) -> Iterator[Finding]:
         text, hint = _("It is overdue by more than a minute."), _("Look into the scheduler's log.")
     if text:
         yield Finding(kind="timetable", job=job.pk, text=text, hint=hint)
+
+
+def _late_cursors(live: Live) -> Iterator[Finding]:
+    """Jobs that stand still because their next slot was stored while the database's clock was ahead."""
+    for one in future_times.find(live.now):
+        facts = {
+            "stored": f"{one.stored:%Y-%m-%d %H:%M:%S}",
+            "due": f"{one.expected:%Y-%m-%d %H:%M:%S}",
+        }
+        text = (
+            _(
+                "Its next run is stored as %(stored)s UTC, but its schedule has one at %(due)s UTC: "
+                "the database's clock was ahead."
+            )
+            % facts
+        )
+        hint = _("Check that clock, then put it right: manage.py sync_jobs.")
+        yield Finding(kind="timetable", job=one.job_id, text=text, hint=hint)
 
 
 def _has_slots(job: ScheduledJob, now: datetime) -> bool:

@@ -9,15 +9,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import (
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-)
+from django.db import Error, IntegrityError, close_old_connections, connection
 
-from scheduler_app import ledger, watched_jobs
+from scheduler_app import ledger, outages, watched_jobs
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun
 from scheduler_app.transactions import brief
@@ -85,7 +79,8 @@ class WatchedRuns:
             try:
                 close_old_connections()
                 self._write(batch)
-            except (OperationalError, InterfaceError) as error:
+            except Error as error:  # an outage: see _write
+                outages.let_go(error)
                 extra = {"watch": self._name, "error": str(error), "runs": len(self._waiting)}
                 logger.warning("watched_runs_wait_for_database", extra=extra)
                 if not self._wait(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]):
@@ -121,12 +116,12 @@ class WatchedRuns:
             logger.error("watched_runs_dropped", extra=extra)
 
     def _write(self, batch: Sequence[Seen]) -> None:
-        """Raises OperationalError and InterfaceError; what cannot be stored for another reason is left out."""
+        """Raises the errors of an outage; what cannot be stored for another reason is left out."""
         try:
             _store(batch)
-        except (OperationalError, InterfaceError):
-            raise
         except Exception as error:  # one run that cannot be stored may hold up no other
+            if outages.is_outage(error):
+                raise
             if len(batch) == 1 and not isinstance(error, IntegrityError):
                 logger.exception("watched_run_not_storable", extra={"watch": self._name})
                 return

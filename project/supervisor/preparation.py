@@ -73,7 +73,7 @@ def _load_settings(say: Say) -> None:
 
 def _bring_up_database(say: Say) -> None:
     from django.core.management import call_command
-    from django.db import DatabaseError, connection
+    from django.db import Error, connection
     from django.db.migrations.executor import MigrationExecutor
 
     try:
@@ -81,7 +81,7 @@ def _bring_up_database(say: Say) -> None:
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             say("Bringing the database up to date ...")
             call_command("migrate", interactive=False, verbosity=0)
-    except DatabaseError as error:
+    except Error as error:
         text = " ".join(str(error).split())
         raise DatabaseUnreachableError(f"The database cannot be used: {text}") from error
     _sync_jobs(say)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import cron_words, mirror, upcoming
+from scheduler_app import cron_words, epochs, mirror, upcoming
 from scheduler_app.admin import job_actions, job_facts
 from scheduler_app.admin.base import Admin, breakable, mark
 from scheduler_app.clock import db_now
@@ -174,4 +174,5 @@ def _facts(form: ScheduledJobForm) -> dict[str, Any]:
         "preview": job_facts.on_the_wall(previewed, form.instance.timezone),
         "differences": job_facts.differences(job),
         "job": job,
+        "problem": epochs.problem_of(job),
     }

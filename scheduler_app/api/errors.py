@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from scheduler_app import outages
 from scheduler_app.errors import (
     CallableError,
     EditConflictError,
@@ -60,8 +60,9 @@ def register(error: type[Exception], status_code: int) -> None:
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """The answer to `error`; None for a fault of ours, which becomes a 500."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if outages.is_outage(error):
         logger.warning("database_unreachable", extra={"error": mask(str(error))})
+        outages.let_go(error)
         return exception_handler(DatabaseUnreachableError(), context)
     for kind, code in _statuses.items():
         if isinstance(error, kind):

@@ -9,12 +9,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from scheduler_app import mirror, upcoming
+from scheduler_app import epochs, mirror, upcoming
 from scheduler_app.api.inputs import Input
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Limit, Page
-from scheduler_app.drift import drift_of
-from scheduler_app.masking import shown
+from scheduler_app.drift import drift_of, notes_of
+from scheduler_app.masking import mask, shown
 from scheduler_app.models import ScheduledJob
 from scheduler_app.selectors import JobFigures, JobLine
 from scheduler_app.states import JobState, RunState, Severity
@@ -104,12 +104,16 @@ class DriftShape(serializers.Serializer[Any]):
 
 class JobDetailShape(JobShape):
     source_file = serializers.CharField(source="job.source")
+    problem = serializers.SerializerMethodField(help_text="Why its schedule cannot be followed.")
     definition = serializers.SerializerMethodField(help_text="Every field of the job file.")
     drift = serializers.SerializerMethodField()
     overrides = serializers.SerializerMethodField(
         help_text="Who changed which field, when and why."
     )
     next_times = serializers.SerializerMethodField()
+
+    def get_problem(self, line: JobLine) -> str:
+        return mask(epochs.problem_of(line.job))
 
     def get_definition(self, line: JobLine) -> dict[str, Any]:
         return {name: shown(getattr(line.job, name), name) for name in mirror.FIELDS}
@@ -121,13 +125,13 @@ class JobDetailShape(JobShape):
                 "field": name,
                 "in_file": shown(in_file, name),
                 "in_force": shown(in_force, name),
-                **_note(line.job.overrides.get(name, {})),
+                **_note(notes_of(line.job).get(name, {})),
             }
             for name, (in_file, in_force) in drift_of(line.job).items()
         ]
 
     def get_overrides(self, line: JobLine) -> dict[str, dict[str, str]]:
-        return {name: _note(note) for name, note in line.job.overrides.items()}
+        return {name: _note(note) for name, note in notes_of(line.job).items()}
 
     def get_next_times(self, line: JobLine) -> list[datetime]:
         return upcoming.next_times(line.job, self.context["now"])

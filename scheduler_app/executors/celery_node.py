@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from queue import Empty
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
-from scheduler_app import clock, conf, forks
+from scheduler_app import clock, conf, forks, outages
 from scheduler_app.assignments import Assignment
 from scheduler_app.capture import capturing
 from scheduler_app.errors import JobFileError
@@ -79,7 +79,7 @@ class CeleryNode:
         is_idle = self._bench.settle(deadline_s)
         try:
             self._heart.stop()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("stopped_without_database", extra={"error": str(error)})
         logger.info("celery_node_stopped", extra={"node": self._heart.node_id, "clean": is_idle})
         return is_idle
@@ -131,8 +131,9 @@ class CeleryNode:
                 figures=self._figures,
                 duties=(self._look_at_runs, self._watch.look),
             )
-        except DatabaseError as error:
-            logger.warning("node_waits_for_database", extra={"error": str(error)})
+        except Error as error:
+            away, failed = "node_waits_for_database", "node_not_registered"
+            outages.note(logger, error, waits=away, failed=failed)
             return False
         self._heart = heart
         self._bench = Workbench(1, heart, job_listener, queues=self._queues)

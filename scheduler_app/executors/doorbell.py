@@ -8,10 +8,10 @@ import threading
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import close_old_connections, connection
 from django.utils.module_loading import import_string
 
-from scheduler_app import claims, conf, nodes
+from scheduler_app import claims, conf, connections, nodes, outages
 from scheduler_app.clock import db_now
 from scheduler_app.errors import BrokerError, CeleryAppError
 from scheduler_app.masking import mask
@@ -124,6 +124,7 @@ class DoorbellExecutor(BaseExecutor):  # type: ignore[misc]
         raise NotImplementedError("Runs are taken from the database.")
 
     def _loop(self) -> None:
+        connections.limit_statements()
         while not self._closing.is_set():
             self._bell.wait(LOOK_S)
             self._bell.clear()
@@ -133,11 +134,9 @@ class DoorbellExecutor(BaseExecutor):  # type: ignore[misc]
             except BrokerError as error:
                 self._note_cut(error)
                 self._closing.wait(AFTER_FAILURE_S)
-            except DatabaseError as error:
-                logger.warning("doorbell_waits_for_database", extra={"error": str(error)})
-                self._closing.wait(AFTER_FAILURE_S)
-            except Exception:  # the one thread that rings may not end
-                logger.exception("doorbell_failed")
+            except Exception as error:  # noqa: BLE001 - the one thread that rings may not end
+                away, failed = "doorbell_waits_for_database", "doorbell_failed"
+                outages.note(logger, error, waits=away, failed=failed)
                 self._closing.wait(AFTER_FAILURE_S)
         self._line.close()
         connection.close()

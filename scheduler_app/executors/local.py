@@ -10,6 +10,7 @@ from typing import Any
 from apscheduler.executors.base import BaseExecutor
 from django.db import connection
 
+from scheduler_app import connections
 from scheduler_app.executors.workbench import Workbench
 from scheduler_app.heart import Heart
 from scheduler_app.listener import RunEvent
@@ -86,6 +87,7 @@ class LocalExecutor(BaseExecutor):  # type: ignore[misc]
         self._scheduler._dispatch_event(event)
 
     def _take_loop(self) -> None:
+        connections.limit_statements()
         while not self._bench.closing.is_set():
             self._bell.wait(POLL_S)
             self._bell.clear()

@@ -12,9 +12,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 
-from scheduler_app import claims, conf, ledger
+from scheduler_app import claims, conf, ledger, outages
 from scheduler_app.assignments import Assignment
 from scheduler_app.errors import NodeGoneError
 from scheduler_app.heart import Heart
@@ -94,18 +94,15 @@ class Workbench:
             verb()
         except NodeGoneError:
             self._renew_node()
-        except DatabaseError as error:
-            logger.warning("take_failed", extra={"error": str(error)})
-            return False
-        except Exception:  # who takes for this process may not end
-            logger.exception("take_failed")
+        except Exception as error:  # noqa: BLE001 - who takes for this process may not end
+            outages.note(logger, error, waits="take_failed", failed="take_failed")
             return False
         return True
 
     def take(self) -> bool:
         """Put one batch into `work`; True when there may be more and there is room for them.
 
-        Raises NodeGoneError and DatabaseError.
+        Raises NodeGoneError and django.db.Error.
         """
         with self._take_lock:
             room = self._room()
@@ -139,7 +136,7 @@ class Workbench:
                 self._begun.discard(task.run_id)
 
     def tidy(self) -> None:
-        """Give back what may not or need not be started here, and end what is nobody's. Raises DatabaseError."""
+        """Give back what may not or need not be started here, and end what is nobody's. Raises django.db.Error."""
         self._guard_process()
         with self._take_lock:
             self._return_waiting()
@@ -290,8 +287,8 @@ class Workbench:
         self._unclear_token = ""
         try:
             self._heart.renew()
-        except DatabaseError as error:
-            logger.warning("heartbeat_failed", extra={"error": str(error)})
+        except Error as error:
+            outages.note(logger, error, waits="heartbeat_failed", failed="heartbeat_failed")
 
     def _return_waiting(self) -> None:
         """What was taken ahead and still waits, because bodies turned out longer than usual, is anybody's again."""

@@ -67,6 +67,7 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     runs = selectors.recent_runs(job_id)
     context = {
         "job": job,
+        "problem": epochs.problem_of(job),
         "line": line,
         "newest": runs[:ROWS],
         "bars": bars_of(runs),

@@ -6,16 +6,20 @@ import pytest
 import time_machine
 from django.conf import settings
 from django.core.checks import run_checks
-from django.db import ProgrammingError, connection
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import ProgrammingError, connection, connections
 from django.test import override_settings
 
 from notifications_app import conf, queues
 from notifications_app.channels import registry
 from notifications_app.channels.apprise import service
 from scheduler_app import calendar_days
+from scheduler_app.connections import CLIENT_OPTIONS
 from scheduler_app.models import CalendarDay
 from tests.factories import declaration
 
+BACKEND = type(connections["default"])
 EMAIL = {"ENABLED": True, "SMTP_SERVER": "", "FROM": ""}
 WECHAT = {"ENABLED": True, "WEBHOOK_URL": "https://example.com/not-a-robot"}
 
@@ -238,3 +242,36 @@ def test_channel_apprise_without_its_package_is_told(monkeypatch):
     options = {"ENABLED": True, "URL": "json://example.com"}
     with override_settings(VIGIL_NOTIFICATIONS={"APPRISE": options}):
         assert "pip install 'vigil[apprise]'" in findings()["vigil_notifications.W001"]
+
+
+@pytest.mark.parametrize("vendor", ["mysql", "oracle", "microsoft"])
+def test_database_that_is_not_supported_is_an_error_of_each_app(monkeypatch, vendor):
+    """There is no driver for MariaDB here, so its backend is played."""
+    monkeypatch.setattr(BACKEND, "vendor", vendor)
+    monkeypatch.setattr(BACKEND, "display_name", "MariaDB", raising=False)
+    found = [one for one in run_checks(tags=["vigil"]) if "not supported" in one.msg]
+    apps = ("vigil_scheduler.E004", "vigil_alerts.E003", "vigil_notifications.E003")
+    assert sorted(one.id or "" for one in found) == sorted(apps)
+    assert all("MariaDB" in one.msg and "PostgreSQL" in (one.hint or "") for one in found)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["runscheduler", "notification_worker", "sync_jobs", "migrate"])
+def test_command_does_nothing_on_a_database_that_is_not_supported(monkeypatch, command):
+    monkeypatch.setattr(BACKEND, "vendor", "mysql")
+    with pytest.raises(SystemCheckError, match=r"vigil_scheduler\.E004"):
+        call_command(command, skip_checks=False)
+
+
+def test_postgresql_without_time_limits_for_the_network_is_a_warning(monkeypatch):
+    monkeypatch.setattr(BACKEND, "vendor", "postgresql")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"connect_timeout": 3})
+    found = [
+        one
+        for one in run_checks(include_deployment_checks=True)
+        if one.id == "vigil_scheduler.W004"
+    ]
+    assert ["tcp_user_timeout" in (one.hint or "") for one in found] == [True]
+    assert "connect_timeout" not in (found[0].hint or "")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", dict(CLIENT_OPTIONS))
+    assert "vigil_scheduler.W004" not in str(run_checks(include_deployment_checks=True))

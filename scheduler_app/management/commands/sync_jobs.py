@@ -46,5 +46,6 @@ def _rows(report: mirror.SyncReport) -> list[tuple[str, str, str]]:
         *((job, "changed in the file", ", ".join(f)) for job, f in report.changed.items()),
         *((job, "left the file", "") for job in report.orphaned),
         *((job, "is back in the file", "") for job in report.returned),
+        *((job, "next slot too late", "") for job in report.late),
         *((job, "drift", ", ".join(f)) for job, f in report.drift.items()),
     ]
