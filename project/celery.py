@@ -5,6 +5,7 @@ Used only with SCHEDULER_EXECUTOR=celery and NOTIFICATION_QUEUE=celery (`-Q noti
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from celery import Celery, signals
@@ -17,6 +18,8 @@ load_settings()
 if not settings.CELERY_BROKER_URL:
     raise ImproperlyConfigured("CELERY_BROKER_URL is not set, nor is REDIS_URL.")
 
+# Celery reads it from the environment first, as it stands there
+os.environ["CELERY_BROKER_URL"] = settings.CELERY_BROKER_URL
 app = Celery(
     "vigil",
     broker=settings.CELERY_BROKER_URL,

@@ -61,6 +61,10 @@ class Line:
                 self._app.send_task(
                     self._task, queue=queue, producer=self._producer, retry=False, delivery_mode=1
                 )
+        except ValueError as error:  # of the URL, with pieces of its password
+            self.close()
+            text = "its URL cannot be used: percent-encode user and password"
+            raise BrokerError(f"{type(error).__name__}: {text}") from None
         except Exception as error:  # each transport has its own exceptions; all mean the same here
             self.close()
             raise BrokerError(f"{type(error).__name__}: {error}") from error

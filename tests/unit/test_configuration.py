@@ -6,6 +6,7 @@ import os
 
 import decouple
 import pytest
+from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import translation
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,8 @@ from project.configuration import env_file, kinds, reading
 from project.configuration.kinds import NotAllowedError
 from project.configuration.urls import hidden
 from project.configuration.variables import VARIABLES, Wrong
+from scheduler_app.errors import BrokerError
+from scheduler_app.executors.doorbell import Line
 from tests.environment import NEUTRAL
 
 KEY = NEUTRAL["SECRET_KEY"]
@@ -289,3 +292,11 @@ def test_what_is_no_duration(text):
 def test_no_password_shows_wherever_a_url_breaks(password):
     secret = f"ZZ{password}ZZ"
     assert secret not in hidden(f"redis://user:{secret}@127.0.0.1:6379/0")
+
+
+def test_broker_whose_url_cannot_be_read_is_away_and_shows_no_password(monkeypatch):
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    line = Line(Celery("test", broker="amqp://u:pa#ss@127.0.0.1//"))
+    with pytest.raises(BrokerError, match="percent-encode") as caught:
+        line.top_up("default", 1)
+    assert "'pa'" not in str(caught.value)
