@@ -16,9 +16,9 @@ from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
-from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.people import is_staff
+from scheduler_app.problems import LATE_AFTER
 from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
 

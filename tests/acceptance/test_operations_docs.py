@@ -49,9 +49,11 @@ class Checkout:
             elif source.exists():
                 shutil.copy(source, folder / name)
         var = folder / "var"
+        self.port = servers.find_free_port()
         self.env = environment.clean(
             DATABASE_URL=f"sqlite:///{var / 'vigil.sqlite3'}", LOG_DIR=str(var / "log"), VAR_DIR=str(var),
             DJANGO_SUPERUSER_PASSWORD="a-password-for-the-guide",
+            PROBE_URL=f"http://127.0.0.1:{self.port}/",  # a probe that fails would be a finding
         )  # fmt: skip
         self.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self.env["PATH"]])
 
@@ -64,6 +66,11 @@ class Checkout:
 
     def start(self, command: str) -> servers.Running:
         arguments = [sys.executable, "manage.py", command]
+        return servers.Running(arguments, env=self.env, folder=self.folder, cwd=self.folder)
+
+    def start_probed(self) -> servers.Running:
+        """What the job `probe_endpoint` asks, in place of the site's web process."""
+        arguments = [sys.executable, "-m", "http.server", str(self.port), "--bind", "127.0.0.1"]
         return servers.Running(arguments, env=self.env, folder=self.folder, cwd=self.folder)
 
     def write(self, text: str) -> None:
@@ -92,9 +99,9 @@ def site(tmp_path_factory):
     for line in prepare:
         done = checkout.run(line)
         assert done.code == 0, done.said
-    running = [checkout.start(command) for command in SERVICES]
+    running = [*map(checkout.start, SERVICES), checkout.start_probed()]
     try:
-        for process, sign in zip(running, SERVICES.values(), strict=True):
+        for process, sign in zip(running, SERVICES.values(), strict=False):
             servers.wait_until(lambda p=process, s=sign: s in p.out, 30)
         yield checkout
     finally:
