@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from scheduler_app.texts import typed
+
 if TYPE_CHECKING:  # generic in the stubs alone
     Admin = admin.ModelAdmin[Any]
     Inline = admin.TabularInline[Any, Any]
@@ -88,7 +90,16 @@ class BoundedPaginator(Pages):
         return int(rows[:COUNTED_ROWS].count())
 
 
-class ReadOnlyAdmin(Admin):
+class TypedSearch(Admin):
+    """Searches for what was typed or pasted."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        return super().get_search_results(request, queryset, typed(search_term))
+
+
+class ReadOnlyAdmin(TypedSearch):
     """Rows that only the domain verbs write. Actions ask for the permission `operate`."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
