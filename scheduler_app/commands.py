@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scheduler_app.texts import typed
+
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
 
 FINDINGS, CONFIGURATION, UNREACHABLE = 1, 2, 3
@@ -72,6 +74,11 @@ class VigilCommand(BaseCommand):
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def number(text: str) -> int:
+    """A row's number as it was typed or pasted, with or without the # that pages show."""
+    return int(typed(text).removeprefix("#"))
 
 
 def add_format(parser: CommandParser, *choices: str) -> None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from scheduler_app import problems
 from scheduler_app.models import ScheduledJob
 from scheduler_app.states import JobState, RunState
+from scheduler_app.texts import typed
 
 STATES = {
     "failing": _("failing"),
@@ -103,4 +104,4 @@ def _running_ids() -> QuerySet[ScheduledJob, str]:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\0", "").strip()[:200]
+    return typed(text)[:200]
