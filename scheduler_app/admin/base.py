@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename
@@ -92,6 +92,9 @@ class BoundedPaginator(Pages):
 
 class TypedSearch(Admin):
     """Searches for what was typed or pasted."""
+
+    class Media:
+        css: ClassVar = {"all": ["scheduler_app/admin.css"]}
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
