@@ -10,8 +10,11 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 
 from alerts_app.models import AlertRecord
+from alerts_app.states import AlertState
 from scheduler_app.people import is_staff
 
+ONGOING = Q(state__in=(AlertState.OPEN, AlertState.ACKNOWLEDGED))
+"""The alerts that are not resolved: lists have them first."""
 _rules: list[Callable[[Any], Q]] = []
 
 

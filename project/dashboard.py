@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, F, Q, QuerySet, When
+from django.db.models import Case, F, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 
 from notifications_app.selectors import ChannelLine, channel_lines, queue_facts
 from notifications_app.states import FAILURE_OUTCOMES
-from scheduler_app import nodes, selectors
+from scheduler_app import nodes, problems, selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, LastRun, Node, ScheduledJob
 from scheduler_app.pages.heat_map import HeatMap, heat_map
-from scheduler_app.pages.job_filters import LATE_AFTER, condition
 from scheduler_app.pages.reader import is_refresh, page
 from scheduler_app.pages.rendering import render
+from scheduler_app.problems import LATE_AFTER
 from scheduler_app.states import NodeKind, RunState
+from scheduler_app.verdict import Group, Verdict, verdict
+from scheduler_app.verify_report import Finding
 
 JOBS_SHOWN = 50
-FAILING_SHOWN = 5
+PROBLEMS_SHOWN = 5
+"""Of each kind; the rest is behind a link to the list of them."""
 LAST_RUNS_SHOWN = 5
 FAILURE_THRESHOLD = int(getattr(settings, "FAILURE_THRESHOLD", 3))
 """A job with so many failures within an hour is marked in the heat map."""
 SENDER = "send_alert_notifications"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A job's failed run, and whether it still matters."""
-
-    run: JobRun
-    is_over: bool
-    """The job has succeeded since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +62,17 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 def facts(now: datetime) -> dict[str, Any]:
     """Everything that the dashboard shows, in a fixed number of queries."""
+    judged = verdict(now)
     heat = heat_map(now, FAILURE_THRESHOLD)
     schedulers = nodes.living(NodeKind.SCHEDULER, now)
     channels = channel_lines(now)
     lines = selectors.job_lines(now, _jobs_worst_first()[:JOBS_SHOWN])
     return {
         "now": now,
-        "failures": _failures(),
-        "counts": _counts(now),
+        "verdict": judged,
+        "wrong": _shown(judged),
+        "last_failure": _last_failure() if judged.ok else None,
+        "counts": _counts(judged),
         "schedulers": schedulers,
         "last_tick": _last_tick(schedulers),
         "lines": lines,
@@ -112,35 +110,31 @@ def hour_bars(heat: HeatMap) -> list[HourBar]:
     return bars
 
 
-def _failures() -> list[Failure]:
-    """The failures that still matter, one a job, the newest first; where there is none, the last one that is over."""
-    latest: dict[str, JobRun] = {}
-    for run in selectors.latest_failures(FAILING_SHOWN * 4):
-        latest.setdefault(run.job_id, run)
-    last = LastRun.objects.in_bulk(list(latest))
-    failures = [
-        Failure(run=run, is_over=_is_over(run, last.get(job_id))) for job_id, run in latest.items()
+def _shown(judged: Verdict) -> list[tuple[Group, Sequence[Finding], int]]:
+    """Each kind of problem with the first of them, and how many are left out."""
+    return [
+        (group, group.problems[:PROBLEMS_SHOWN], max(len(group.problems) - PROBLEMS_SHOWN, 0))
+        for group in judged.groups
     ]
-    return [failure for failure in failures if not failure.is_over][:FAILING_SHOWN] or failures[:1]
 
 
-def _is_over(run: JobRun, last: LastRun | None) -> bool:
-    succeeded_at = last.succeeded_at if last else None
-    return bool(succeeded_at and run.finished_at and succeeded_at > run.finished_at)
+def _last_failure() -> JobRun | None:
+    """The latest run that failed or was missed, for when nothing is wrong now."""
+    return next(iter(selectors.latest_failures(1)), None)
 
 
-def _counts(now: datetime) -> dict[str, int]:
-    states = {
-        name: Count("pk", filter=condition(name, now)) for name in ("failing", "late", "broken")
+def _counts(judged: Verdict) -> dict[str, int]:
+    return {
+        **judged.counts,
+        "jobs": ScheduledJob.objects.count(),
+        "running": JobRun.objects.running().count(),
     }
-    counts = ScheduledJob.objects.aggregate(jobs=Count("pk"), **states)
-    return {**counts, "running": JobRun.objects.running().count()}
 
 
 def _jobs_worst_first() -> QuerySet[ScheduledJob]:
-    failing = Q(enabled=True) & Q(last_run__state__in=("FAILED", "TIMEOUT", "LOST"))
-    broken = Q(state="BROKEN")
-    rank = Case(When(broken | failing, then=0), When(enabled=True, then=1), default=2)
+    rank = Case(
+        When(problems.broken() | problems.failing(), then=0), When(enabled=True, then=1), default=2
+    )
     return ScheduledJob.objects.order_by(
         rank, F("last_run__finished_at").desc(nulls_last=True), "id"
     )

@@ -19,6 +19,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.masking import mask
 from scheduler_app.models import Node
 from scheduler_app.states import NodeKind
+from scheduler_app.verdict import verdict
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +36,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, else 503; the body says in words how the rest does."""
+    """200 when the database answers, else 503; the body says in words how the rest does.
+
+    `verdict` is that of the overview: `ok`, the worst `severity`, how many `problems` of which `kinds`, and `words`.
+    """
     begin_s = time.monotonic()
     try:
         now = db_now()
         schedulers = nodes.living(NodeKind.SCHEDULER, now)
         workers = nodes.living(NodeKind.WORKER, now)
         executors = _celery_workers(now)
+        judged = verdict(now)
     except Error as error:
         logger.warning("database_unreachable", extra={"error": mask(str(error))})
         words = {"status": "not ready", "database": _("does not answer")}
@@ -55,6 +60,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "workers": _alive(workers),
             **executors,
             "job_file": _job_file(schedulers),
+            "verdict": {**judged.as_dict(), "words": judged.headline},
         }
     )
 

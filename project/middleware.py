@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
 
+from scheduler_app.pages.reader import say_nothing_done, zone_of
 from scheduler_app.visible import visible
 
 POLICY = (
@@ -58,3 +61,26 @@ class VisibleText:
         parts = self.FORM_VALUES.split(text)
         parts[::2] = ["\u200b".join(map(visible, part.split("\u200b"))) for part in parts[::2]]
         return "".join(parts)
+
+
+class AdminLikePages:
+    """Gives the admin what pages do by themselves: the reader's zone, and a word on what was sent after the session."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(reverse("admin:index")):
+            return self.get_response(request)
+        if not request.user.is_authenticated:
+            return self._for_stranger(request)
+        with timezone.override(zone_of(request.user)):
+            return self.get_response(request)
+
+    def _for_stranger(self, request: HttpRequest) -> HttpResponse:
+        login = reverse("admin:login")
+        response = self.get_response(request)
+        is_sent_there = response.headers.get("Location", "").startswith(login)
+        if request.method == "POST" and request.path != login and is_sent_there:
+            say_nothing_done(request)
+        return response

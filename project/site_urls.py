@@ -14,12 +14,13 @@ from project.api_docs import Schema, docs
 from project.dashboard import dashboard
 from project.metrics_view import project_metrics
 from scheduler_app.api import figures
+from scheduler_app.pages.reader import posts_only
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard, name="dashboard"),
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("scheduler_app/mark.svg"))),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", posts_only(LogoutView.as_view()), name="logout"),
     path("language/", set_language, name="set_language"),
     path("theme/", switches.set_theme, name="set_theme"),
     path("live/", switches.set_live, name="set_live"),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import get_script_prefix
-from django.views.decorators.http import require_POST
 
-from scheduler_app.pages.reader import back
+from scheduler_app.pages.reader import back, posts_only
 from scheduler_app.templatetags.vigil import LIVE_COOKIE, THEME_COOKIE, THEMES
 
 YEAR_S = 365 * 86_400
 
 
-@require_POST
+@posts_only
 def set_theme(request: HttpRequest) -> HttpResponse:
     """`theme`: light, dark, or auto (as the device)."""
     theme = request.POST.get("theme", "")
     return _keep(request, THEME_COOKIE, theme if theme in THEMES else "auto")
 
 
-@require_POST
+@posts_only
 def set_live(request: HttpRequest) -> HttpResponse:
     """`live`: on or off, whether pages refresh by themselves."""
     return _keep(request, LIVE_COOKIE, "off" if request.POST.get("live") == "off" else "on")

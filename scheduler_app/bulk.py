@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -116,8 +117,26 @@ def add_to(model: Model, rows: Sequence[Row], *, keys: Sequence[str], sums: Sequ
     _upsert(model, rows, keys, changes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streak:
+    """Two columns that describe an unbroken sequence: where it began, and how long it is.
+
+    A row whose column `broken_by` is not NULL begins a sequence of its own; another one continues the stored one.
+    """
+
+    since: str
+    count: str
+    broken_by: str
+
+
 def put(
-    model: Model, rows: Sequence[Row], *, key: str, values: Sequence[str], kept: Sequence[str]
+    model: Model,
+    rows: Sequence[Row],
+    *,
+    key: str,
+    values: Sequence[str],
+    kept: Sequence[str] = (),
+    streak: Streak | None = None,
 ) -> None:
     """Insert `rows`, or give the row of the same `key` their `values`, and those of `kept` that are not NULL."""
     if not rows:
@@ -125,6 +144,17 @@ def put(
     table, quote = _names(model)
     changes = [f"{quote(c)} = excluded.{quote(c)}" for c in values]
     changes += [f"{quote(c)} = COALESCE(excluded.{quote(c)}, {table}.{quote(c)})" for c in kept]
+    if streak:
+        since, count = quote(streak.since), quote(streak.count)
+        begins = f"excluded.{quote(streak.broken_by)} IS NOT NULL"
+        longer = {
+            since: f"COALESCE({table}.{since}, excluded.{since})",
+            count: f"{table}.{count} + excluded.{count}",
+        }
+        changes += [
+            f"{column} = CASE WHEN {begins} THEN excluded.{column} ELSE {continued} END"
+            for column, continued in longer.items()
+        ]
     _upsert(model, rows, [key], ", ".join(changes))
 
 

@@ -50,6 +50,10 @@ def capturing() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
+UTC_FORMAT = ("%Y-%m-%dT%H:%M:%S", "%s.%03dZ")
+"""Names its zone, so that pages can show it in the reader's."""
+
+
 class RunLogHandler(logging.Handler):
     """Copies log records to the output of the run that wrote them."""
 
@@ -57,6 +61,7 @@ class RunLogHandler(logging.Handler):
         super().__init__()
         formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, UTC).timetuple()
+        formatter.default_time_format, formatter.default_msec_format = UTC_FORMAT
         self.setFormatter(formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:

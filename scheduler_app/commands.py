@@ -29,6 +29,7 @@ from django.db import Error
 from scheduler_app import console_log, outages
 from scheduler_app.checks import SettingError
 from scheduler_app.closest import suggestion
+from scheduler_app.texts import typed
 from scheduler_app.visible import visible, visible_line
 
 EXIT_CODES = "Exit codes: 0 well, 1 findings, 2 usage or configuration, 3 database not reachable."
@@ -216,6 +217,11 @@ def _suggestion(parser: CommandParser, message: str) -> str:
     if found := _OPTION.search(message):
         return suggestion(found["name"], parser._option_string_actions)
     return ""
+
+
+def number(text: str) -> int:
+    """A row's number as it was typed or pasted, with or without the # that pages show."""
+    return int(typed(text).removeprefix("#"))
 
 
 def add_format(parser: CommandParser, *choices: str) -> None:

@@ -16,6 +16,7 @@ from scheduler_app.histogram import cumulative
 from scheduler_app.models import JobRun, Node
 from scheduler_app.selectors import Cells, JobLine
 from scheduler_app.states import NodeState, RunState
+from scheduler_app.verdict import verdict
 
 Snapshot = Callable[[datetime], dict[str, Any]]
 """Returns top-level keys for the JSON snapshot at a time."""
@@ -40,6 +41,7 @@ def snapshot(now: datetime) -> dict[str, Any]:
     """
     sections: dict[str, Any] = {
         "generated_at": iso(now),
+        "verdict": verdict(now).as_dict(),
         "window_s": int(selectors.WINDOW.total_seconds()),
         "jobs": _jobs(now),
         "nodes": [_node(node, now) for node in _nodes()],

@@ -121,7 +121,9 @@ def running_by_job() -> Counter[str]:
 def latest_failures(limit: int = 5) -> list[JobRun]:
     """The runs that failed (or were missed) last, the newest first. The literal states are the index's."""
     failed = JobRun.objects.filter(state__in=["FAILED", "TIMEOUT", "LOST", "MISSED"])
-    return list(failed.light().select_related("job").order_by("-finished_at", "-pk")[:limit])
+    return list(
+        failed.light().select_related("job__last_run").order_by("-finished_at", "-pk")[:limit]
+    )
 
 
 def recent_runs(job_id: str, limit: int = 20) -> list[JobRun]:

@@ -15,6 +15,7 @@ from scheduler_app.models import DurationTally, LastRun, Node, RunTally, Schedul
 from scheduler_app.models.tallies import ALL_JOBS, ALL_TIME
 from scheduler_app.selectors import JobFigures, running_by_job
 from scheduler_app.states import NodeKind, RunState
+from scheduler_app.verdict import verdict
 
 MIB = 1024 * 1024
 
@@ -38,6 +39,11 @@ def lines(now: datetime) -> Iterator[str]:
     yield from _times(jobs)
     yield from _distributions(jobs)
     yield from _nodes(now)
+    yield from gauge(
+        "scheduler_problems",
+        "What is wrong now, by kind, as the overview has it.",
+        [({"kind": kind}, count) for kind, count in verdict(now).counts.items()],
+    )
 
 
 def _jobs() -> list[_Job]:

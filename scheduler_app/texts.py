@@ -8,6 +8,15 @@ BYTES_OF_A_CHARACTER = 4
 """At most, in UTF-8."""
 
 
+_UNSEEN = dict.fromkeys(map(ord, "\0\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+"""NUL and the characters without a width that come along when text is copied."""
+
+
+def typed(text: str) -> str:
+    """An id or a search as a person typed or pasted it, without unseen characters and surrounding white space."""
+    return text.translate(_UNSEEN).strip()
+
+
 def clean(text: str) -> str:
     """`text` without what PostgreSQL or UTF-8 refuse."""
     if text.isascii() and "\x00" not in text:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
 
+from django.db import Error
 from django.utils.translation import gettext as _
 
 from scheduler_app import (
@@ -14,6 +16,7 @@ from scheduler_app import (
     epochs,
     jobfile,
     parameters,
+    problems,
     upcoming,
     verify_live,
     verify_schedule,
@@ -25,9 +28,13 @@ from scheduler_app.errors import (
     ParameterError,
     ScheduleError,
 )
-from scheduler_app.texts import storable
+from scheduler_app.masking import mask
+from scheduler_app.states import Severity
+from scheduler_app.texts import cut_line, storable
 from scheduler_app.verify_report import CheckedJob, Finding, Report
 from scheduler_app.verify_schedule import Job
+
+logger = logging.getLogger(__name__)
 
 OwnerCheck = Callable[[str], str]
 """Returns why nobody is told by this owner; "" when somebody is."""
@@ -36,6 +43,7 @@ Check = Callable[[datetime], Iterable[Finding]]
 
 _owner_checks: dict[str, OwnerCheck] = {}
 _checks: dict[str, Check] = {}
+_costly: set[str] = set()
 
 
 def register_owner_check(name: str, check: OwnerCheck) -> None:
@@ -43,9 +51,30 @@ def register_owner_check(name: str, check: OwnerCheck) -> None:
     _owner_checks[name] = check
 
 
-def register_check(name: str, check: Check) -> None:
-    """Let an app above add findings of its own, such as a worker that is missing."""
+def register_check(name: str, check: Check, *, for_pages: bool = True) -> None:
+    """Let an app above add findings of its own, such as a worker that is missing.
+
+    Its findings are problems of the verdict, which pages ask for every few seconds: it makes a small, fixed number of
+    queries and no other calls. One that cannot is registered with `for_pages=False` and asked by `verify_jobs` alone.
+    """
     _checks[name] = check
+    (_costly.discard if for_pages else _costly.add)(name)
+
+
+def registered(now: datetime, *, for_pages: bool = False) -> Iterator[Finding]:
+    """What the registered checks find. One that raises is a finding itself; a database that is away is not."""
+    for name, check in list(_checks.items()):
+        if for_pages and name in _costly:
+            continue
+        try:
+            yield from list(check(now))
+        except Error:
+            raise
+        except Exception as error:
+            logger.exception("check_failed", extra={"check": name})
+            facts = {"name": name, "error": mask(f"{type(error).__name__}: {error}")}
+            text = _("The check %(name)s broke: %(error)s") % facts
+            yield Finding(kind="check", text=cut_line(text, 500), severity=Severity.ERROR)
 
 
 def verify(now: datetime, *, offline: bool = False) -> Report:
@@ -73,10 +102,10 @@ def verify(now: datetime, *, offline: bool = False) -> Report:
         report.note(doubts)
         return report
     report.find(doubts)
+    report.find(problems.find(now, live.nodes))
     report.find(verify_live.findings(live))
     report.note(verify_live.notes(live))
-    for check in _checks.values():
-        report.find(check(now))
+    report.find(registered(now))
     return report
 
 

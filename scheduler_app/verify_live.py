@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from scheduler_app import conf, epochs, future_times, mirror, nodes, queue_watch
+from scheduler_app import epochs, future_times, mirror, problems
 from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
 from scheduler_app.jobfile import JobFile
 from scheduler_app.masking import mask
-from scheduler_app.models import JobRun, Node, ScheduledJob, Timetable
+from scheduler_app.models import Node, ScheduledJob, Timetable
+from scheduler_app.nodes import is_silent
 from scheduler_app.states import JobState, NodeKind
 from scheduler_app.texts import cut_line
 from scheduler_app.verify_report import Finding
-
-TICK_LIMIT = timedelta(seconds=10)
-OVERDUE_LIMIT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +29,16 @@ class Live:
     now: datetime
     jobs: Mapping[str, ScheduledJob]
     due: Mapping[str, datetime | None]
-    schedulers: list[Node]
-    executing: list[Node]
+    nodes: list[Node]
 
     @property
-    def celery_workers(self) -> list[Node]:
-        return [node for node in self.executing if node.kind == NodeKind.CELERY]
-
-    @property
-    def is_ticking(self) -> bool:
-        return any(_has_ticked(node, self.now) for node in self.schedulers)
+    def readers(self) -> list[Node]:
+        """The living nodes that read the job file."""
+        return [
+            node
+            for node in self.nodes
+            if node.kind != NodeKind.WORKER and not is_silent(node, self.now)
+        ]
 
 
 def look(file: JobFile, now: datetime) -> Live:
@@ -49,18 +47,14 @@ def look(file: JobFile, now: datetime) -> Live:
         now=now,
         jobs=ScheduledJob.objects.in_bulk(),
         due=dict(Timetable.objects.values_list("job_id", "next_run_time")),
-        schedulers=nodes.living(NodeKind.SCHEDULER, now),
-        executing=nodes.executing(now),
+        nodes=problems.alive(),
     )
 
 
 def findings(live: Live) -> Iterator[Finding]:
     """Everything that keeps an expected job from running, or lets one run that should not."""
-    yield from _missing_schedulers(live)
-    for node in (*live.schedulers, *live.celery_workers):
+    for node in live.readers:
         yield from _node_findings(node, live)
-    yield from _held_by_runs(live)
-    yield from _unserved_queues(live)
     for declared in live.file.jobs:
         yield from _registration_findings(declared.id, declared.as_dict(), live)
     yield from _left_over(live)
@@ -80,84 +74,16 @@ def notes(live: Live) -> Iterator[Finding]:
         yield Finding(kind="other_file", text=text)
 
 
-def _missing_schedulers(live: Live) -> Iterator[Finding]:
-    if not live.schedulers:
-        text, hint = _("No scheduler is alive."), _("Start it: manage.py runscheduler.")
-        yield Finding(kind="node", text=text, hint=hint)
-
-
-def _unserved_queues(live: Live) -> Iterator[Finding]:
-    """Queues that no living node takes runs from: those of jobs that are on, and those in which runs wait."""
-    if not live.schedulers:  # told already, and it may be what is missing
-        return
-    hint = _("Start a worker for it: celery -A %(app)s worker -Q %(queue)s.")
-    if conf.get().EXECUTOR == "local":
-        hint = _("Start a scheduler for it: manage.py runscheduler --queues %(queue)s.")
-    jobs = Counter(job.queue for job in live.jobs.values() if epochs.is_on(job))
-    for queue, count in sorted(jobs.items()):
-        if not any(nodes.serves(node, queue) for node in live.executing):
-            facts = {"queue": queue, "count": count, "app": _celery_module()}
-            text = _("Nobody serves the queue %(queue)s: %(count)d jobs wait in vain.") % facts
-            yield Finding(kind="queue", text=text, hint=hint % facts)
-    for queue, since in queue_watch.unserved(live.now).items():
-        if queue not in jobs:
-            facts = {"queue": queue, "since": f"{since:%H:%M:%S}", "app": _celery_module()}
-            text = _("No node serves the queue %(queue)s, where runs wait since %(since)s UTC.")
-            yield Finding(kind="queue", text=text % facts, hint=hint % facts)
-
-
-def _celery_module() -> str:
-    """What `celery -A` takes for the app of the settings, as short as it can be said."""
-    return conf.get().CELERY_APP.removesuffix(".app").removesuffix(".celery") or "project"
-
-
 def _node_findings(node: Node, live: Live) -> Iterator[Finding]:
-    is_new = not node.file_digest and live.now - node.started_at <= TICK_LIMIT
-    if is_new:  # it says what it knows with its first heartbeat
-        return
     facts = {
         "node": str(node),
         "digest": node.file_digest[:12] or "–",
         "wanted": live.file.digest[:12],
     }
-    if node.kind == NodeKind.SCHEDULER and not _has_ticked(node, live.now):
-        text = _("%(node)s has not looked for due jobs for more than 10 s.") % facts
-        yield Finding(kind="tick", text=text, hint=_("Look into its log; start it again."))
-    if node.threads_died:
-        facts["count"] = str(node.threads_died)
-        text = _("%(count)s threads of %(node)s ended by themselves and were replaced.") % facts
-        hint = _("Look for job_thread_died in its log; run the job that ends threads in a process.")
-        yield Finding(kind="threads", text=text, hint=hint)
-    if node.file_problem:
-        text = _("%(node)s cannot use the job file: ") % facts + node.file_problem
-        yield Finding(kind="job_file", text=text, hint=_("Correct or deploy the job file there."))
-    elif node.file_digest != live.file.digest:
+    is_told = bool(node.file_problem) or problems.is_new(node, live.now)
+    if not is_told and node.file_digest != live.file.digest:
         text = _("%(node)s knows another job file (%(digest)s, here %(wanted)s).") % facts
         yield Finding(kind="job_file", text=text, hint=_("Deploy the same job file there."))
-
-
-def _held_by_runs(live: Live) -> Iterator[Finding]:
-    """Schedulers on which nothing can start, as every thread has been held by one run for long."""
-    full = {node.pk: node for node in live.schedulers if 0 < node.slots_total <= node.slots_busy}
-    if not full:
-        return
-    before = live.now - timedelta(seconds=conf.get().SATURATED_S)
-    held = JobRun.objects.running().filter(node__in=full, started_at__lt=before)
-    runs = defaultdict(list)
-    for node_id, job, run in held.order_by("started_at").values_list("node", "job", "pk"):
-        runs[node_id].append(f"{job} #{run}")
-    for pk, node in full.items():
-        if len(runs[pk]) >= node.slots_total:
-            text = _(
-                "Every thread of %(node)s has been at work for long, so nothing starts there: "
-            )
-            hint = _("Give these jobs a timeout_s, or the scheduler more threads (--threads).")
-            text = text % {"node": node} + ", ".join(runs[pk][:5])
-            yield Finding(kind="threads", text=text, hint=hint)
-
-
-def _has_ticked(node: Node, now: datetime) -> bool:
-    return node.tick_at is not None and now - node.tick_at <= TICK_LIMIT
 
 
 def _registration_findings(
@@ -187,14 +113,12 @@ def _left_over(live: Live) -> Iterator[Finding]:
 def _timetable_findings(job: ScheduledJob, live: Live) -> Iterator[Finding]:
     due, hint = live.due.get(job.pk), _("Mend it: manage.py sync_jobs.")
     text = ""
-    if job.state == JobState.BROKEN:
-        text, hint = job.state_error, _("Correct the schedule; saving it mends the job.")
-    elif not epochs.is_on(job) and due is not None:
+    if job.state == JobState.BROKEN:  # told by its state
+        return
+    if not epochs.is_on(job) and due is not None:
         text = _("It is switched off, but the timetable has a next run.")
     elif epochs.is_on(job) and due is None and _has_slots(job, live.now):
         text = _("It is switched on, but the timetable has no next run.")
-    elif due is not None and live.is_ticking and live.now - due > OVERDUE_LIMIT:
-        text, hint = _("It is overdue by more than a minute."), _("Look into the scheduler's log.")
     if text:
         yield Finding(kind="timetable", job=job.pk, text=text, hint=hint)
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scheduler_app import conf, documents
+from scheduler_app.states import Severity
 
 LOG_HEADER = """# Burn-down tracking log
 
@@ -25,12 +26,19 @@ class Finding:
     """One thing that is not as it should be, or (among the notes) that is good to know.
 
     `kind` groups what has one cause: callable, signature, schedule, owner, calendar, registration, timetable, node, ...
+    `since` is when it began, `count` how often it happened in a row, `url` the page about it, `owner` whom it concerns.
+    One of severity INFO is shown by `verify_jobs` and left out of the verdict.
     """
 
     kind: str
     text: str
     job: str = ""
     hint: str = ""
+    severity: Severity = Severity.WARNING
+    since: datetime | None = None
+    count: int = 1
+    url: str = ""
+    owner: str = ""
 
     def __str__(self) -> str:
         return " ".join(filter(None, (f"{self.job}:" if self.job else "", self.text, self.hint)))

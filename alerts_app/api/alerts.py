@@ -11,26 +11,34 @@ from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 from alerts_app import lifecycle
-from alerts_app.audience import visible_to
+from alerts_app.audience import ONGOING, visible_to
 from alerts_app.models import AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
 from scheduler_app.api.endpoint import Endpoint, caller
-from scheduler_app.api.inputs import Input, read
+from scheduler_app.api.inputs import Input, Typed, read
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
-from scheduler_app.api.paging import Page, PageQuery, page_of
+from scheduler_app.api.paging import GREATEST_ID, Limit, Page
 from scheduler_app.api.schema import operation
+from scheduler_app.pages.keyset import below
 from scheduler_app.states import Severity
 
 OCCURRENCES = 50
 
 
-class AlertQuery(PageQuery):
+class AlertQuery(Limit):
+    before = serializers.IntegerField(
+        required=False,
+        min_value=-GREATEST_ID,
+        max_value=GREATEST_ID,
+        help_text="Only alerts below this id, as `next` has it; negative: only resolved ones.",
+    )
     state = serializers.ChoiceField(AlertState.choices, required=False)
     severity = serializers.ChoiceField(Severity.choices, required=False)
-    owner = serializers.CharField(required=False, max_length=150)
-    q = serializers.CharField(required=False, max_length=200, help_text="Part of the title.")
+    owner = Typed(required=False, max_length=150)
+    q = Typed(required=False, max_length=200, help_text="Part of the title.")
 
 
 class AlertShape(serializers.Serializer[Any]):
@@ -88,9 +96,11 @@ class Alerts(AlertEndpoint):
 
     @operation("alerts", "alerts_list", query=AlertQuery, answer=AlertPage)
     def get(self, request: Request) -> Response:
-        """Alerts, the newest first."""
+        """Alerts: those that are not resolved first, of these and of the others the newest."""
         alerts = visible_to(request.user).filter(_wanted(self.query)).defer("body", "labels")
-        rows, following = page_of(request, alerts, self.query)
+        before = str(self.query.get("before", ""))
+        rows, older = below(alerts, before, self.query["limit"], first=ONGOING)
+        following = older and replace_query_param(request.build_absolute_uri(), "before", older)
         return Response({"next": following, "results": AlertShape(rows, many=True).data})
 
 

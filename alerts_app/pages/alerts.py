@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from alerts_app import lifecycle
+from alerts_app import audience, lifecycle
 from alerts_app.audience import visible_to
 from alerts_app.errors import AlertError
 from alerts_app.models import AlertRecord
@@ -17,6 +17,7 @@ from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
 from scheduler_app.states import Severity
+from scheduler_app.texts import typed
 
 ONGOING = "ongoing"
 """In an address: every alert that is not resolved."""
@@ -28,9 +29,9 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     alerts = visible_to(request.user)
     state = request.GET.get("state", "")
     severity = request.GET.get("severity", "")
-    owner = request.GET.get("owner", "").replace("\0", "")[:150]
+    owner = typed(request.GET.get("owner", ""))[:150]
     if state == ONGOING:
-        alerts = alerts.filter(state__in=(AlertState.OPEN, AlertState.ACKNOWLEDGED))
+        alerts = alerts.filter(audience.ONGOING)
     elif state in AlertState.values:
         alerts = alerts.filter(state=state)
     if severity in Severity.values:
@@ -38,7 +39,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     if owner:
         alerts = alerts.filter(owner=owner)
     context = {
-        "alerts": portion(request, alerts),
+        "alerts": portion(request, alerts, first=audience.ONGOING),
         "state": state,
         "severity": severity,
         "owner": owner,

@@ -18,13 +18,14 @@ from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
 from scheduler_app.people import is_staff
+from scheduler_app.texts import typed
 
 
 @page
 def notification_list(request: HttpRequest) -> HttpResponse:
     rows = visible_to(request.user).select_related("alert")
     state, channel = request.GET.get("state", ""), request.GET.get("channel", "")
-    person = request.GET.get("person", "").replace("\0", "").strip()[:150]
+    person = typed(request.GET.get("person", ""))[:150]
     if state in NotificationState.values:
         rows = rows.filter(state=state)
     if channel in registry.names():

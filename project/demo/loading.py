@@ -20,6 +20,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.models import (
     DurationTally,
     JobRun,
+    LastMiss,
     LastRun,
     RunTally,
     ScheduledJob,
@@ -150,6 +151,7 @@ def _traces() -> dict[str, QuerySet[Any]]:
     return {
         "runs": JobRun.objects.filter(job__in=ids),
         "last runs": LastRun.objects.filter(job__in=ids),
+        "last misses": LastMiss.objects.filter(job__in=ids),
         "schedule epochs": ScheduleEpoch.objects.filter(job__in=ids),
         "alerts": AlertRecord.objects.filter(fingerprint__in=fingerprints),
         "duration figures": DurationTally.objects.filter(job__in=ids),

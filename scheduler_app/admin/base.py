@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename
@@ -12,6 +12,8 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from scheduler_app.texts import typed
 
 if TYPE_CHECKING:  # generic in the stubs alone
     Admin = admin.ModelAdmin[Any]
@@ -88,7 +90,19 @@ class BoundedPaginator(Pages):
         return int(rows[:COUNTED_ROWS].count())
 
 
-class ReadOnlyAdmin(Admin):
+class TypedSearch(Admin):
+    """Searches for what was typed or pasted."""
+
+    class Media:
+        css: ClassVar = {"all": ["scheduler_app/admin.css"]}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        return super().get_search_results(request, queryset, typed(search_term))
+
+
+class ReadOnlyAdmin(TypedSearch):
     """Rows that only the domain verbs write. Actions ask for the permission `operate`."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app.models import JobRun, ScheduledJob
+from scheduler_app.texts import typed
 
 PARAMETER = "job"
 
@@ -27,7 +28,7 @@ class JobFilter(admin.ListFilter):
         self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        self.job_id = params.pop(PARAMETER, [""])[-1]
+        self.job_id = typed(params.pop(PARAMETER, [""])[-1])
         if self.job_id:
             self.used_parameters[PARAMETER] = self.job_id
         self._admin_site = model_admin.admin_site

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import cron_words, epochs, mirror, upcoming
+from scheduler_app import conf, cron_words, epochs, mirror, upcoming
 from scheduler_app.admin import job_actions, job_facts
-from scheduler_app.admin.base import Admin, breakable, mark
+from scheduler_app.admin.base import TypedSearch, breakable, mark
 from scheduler_app.clock import db_now
 from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
@@ -27,7 +27,7 @@ from scheduler_app.texts import cut_line
 
 
 @admin.register(ScheduledJob)
-class ScheduledJobAdmin(Admin):
+class ScheduledJobAdmin(TypedSearch):
     """Jobs come from the job file: here they are changed (by `mirror.edit` alone), never added or deleted."""
 
     form = ScheduledJobForm
@@ -110,7 +110,8 @@ class ScheduledJobAdmin(Admin):
     @admin.display(description=_("schedule"), ordering="cron")
     def schedule(self, job: ScheduledJob) -> SafeString:
         words = cron_words.describe(job.cron, get_language() or "en")
-        return format_html('<code class="nowrap">{}</code><br>{}', job.cron, words)
+        zone = job.timezone or conf.site_time_zone()
+        return format_html('<code class="nowrap">{}</code> {}<br>{}', job.cron, zone, words)
 
     @admin.display(description=_("next run"), ordering="timetable__next_run_time")
     def next_run(self, job: ScheduledJob) -> SafeString | None:

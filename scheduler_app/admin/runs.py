@@ -21,7 +21,7 @@ from scheduler_app.errors import SchedulerError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun
 from scheduler_app.states import RunState
-from scheduler_app.templatetags.vigil import duration, when
+from scheduler_app.templatetags.vigil import duration, in_zone, when
 from scheduler_app.texts import cut_line
 
 
@@ -147,4 +147,4 @@ class JobRunAdmin(HistoryAdmin):
 
     @admin.display(description=_("output"))
     def log_block(self, run: JobRun) -> str:
-        return block(run.log)
+        return block(in_zone(run.log))

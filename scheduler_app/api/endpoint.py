@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from scheduler_app.api import errors
 from scheduler_app.api.authentication import StaffChanges
 from scheduler_app.api.inputs import Input, StrictJSONParser, read
+from scheduler_app.texts import typed
 
 
 class OneFormat(DefaultContentNegotiation):
@@ -42,6 +43,8 @@ class Endpoint(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "job_id" in self.kwargs:  # which the handler gets
+            self.kwargs["job_id"] = typed(self.kwargs["job_id"])
         self.query = read(self.query_shape, request.query_params)
 
     def get_exception_handler(self) -> Callable[..., Any]:

@@ -12,6 +12,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 
+from scheduler_app.texts import typed
+
 
 class StrictJSONParser(JSONParser):
     """JSON that every database can store: no half characters, not nested without end."""
@@ -30,6 +32,13 @@ class StrictJSONParser(JSONParser):
         except UnicodeEncodeError:
             raise ParseError(_("The JSON holds half of a surrogate pair.")) from None
         return data
+
+
+class Typed(serializers.CharField):
+    """An id or a search as a person typed or pasted it."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(typed(data) if isinstance(data, str) else data)
 
 
 class Input(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from scheduler_app import epochs, mirror, upcoming
-from scheduler_app.api.inputs import Input
+from scheduler_app.api.inputs import Input, Typed
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Limit, Page
 from scheduler_app.drift import drift_of, notes_of
@@ -23,10 +23,10 @@ MAY_BE_NULL = {field.name for field in ScheduledJob._meta.concrete_fields if fie
 
 
 class JobQuery(Limit):
-    after = serializers.CharField(required=False, max_length=100, help_text="Only ids behind it.")
-    q = serializers.CharField(required=False, max_length=200, help_text="Part of id, name or text.")
-    owner = serializers.CharField(required=False, max_length=150)
-    category = serializers.CharField(required=False, max_length=100)
+    after = Typed(required=False, max_length=100, help_text="Only ids behind it.")
+    q = Typed(required=False, max_length=200, help_text="Part of id, name or text.")
+    owner = Typed(required=False, max_length=150)
+    category = Typed(required=False, max_length=100)
     enabled = serializers.BooleanField(required=False)
     state = serializers.ChoiceField(JobState.choices, required=False)
     last_state = serializers.ChoiceField(RunState.choices, required=False)

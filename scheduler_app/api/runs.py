@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from scheduler_app import requests
 from scheduler_app.api.endpoint import Endpoint, caller
+from scheduler_app.api.inputs import Typed
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Page, PageQuery, page_of
 from scheduler_app.api.schema import operation
@@ -20,7 +21,7 @@ from scheduler_app.states import Reason, RunState, RunTrigger
 
 
 class RunQuery(PageQuery):
-    job = serializers.CharField(required=False, max_length=100)
+    job = Typed(required=False, max_length=100)
     state = serializers.ChoiceField(RunState.choices, required=False)
     since = serializers.DateTimeField(required=False, help_text="Queued at this time or later.")
     until = serializers.DateTimeField(required=False, help_text="Queued before this time.")

@@ -12,6 +12,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from scheduler_app import slots
 from scheduler_app.api.endpoint import Endpoint
+from scheduler_app.api.inputs import Typed
 from scheduler_app.api.outputs import word
 from scheduler_app.api.paging import Limit, Page
 from scheduler_app.api.schema import operation
@@ -25,7 +26,7 @@ STATES = [*RunState.choices, *SlotState.choices]
 
 
 class SlotQuery(Limit):
-    job = serializers.CharField(max_length=100)
+    job = Typed(max_length=100)
     since = serializers.DateTimeField(required=False, help_text="24 hours ago by default.")
     until = serializers.DateTimeField(required=False, help_text="Slots before this time; now.")
     state = serializers.ChoiceField(STATES, required=False)

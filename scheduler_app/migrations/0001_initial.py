@@ -137,10 +137,26 @@ class Migration(migrations.Migration):
                 ('error', models.CharField(blank=True, max_length=500, verbose_name='error')),
                 ('succeeded_at', models.DateTimeField(null=True, verbose_name='last success')),
                 ('failed_at', models.DateTimeField(null=True, verbose_name='last failure')),
+                ('failing_since', models.DateTimeField(null=True, verbose_name='failing since')),
+                ('failures_in_row', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
             ],
             options={
                 'verbose_name': 'last run',
                 'verbose_name_plural': 'last runs',
+            },
+        ),
+        migrations.CreateModel(
+            name='LastMiss',
+            fields=[
+                ('job', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='last_miss', serialize=False, to='scheduler_app.scheduledjob', verbose_name='job')),
+                ('run', models.BigIntegerField(verbose_name='run')),
+                ('since', models.DateTimeField(verbose_name='first of these slots')),
+                ('missed_at', models.DateTimeField(verbose_name='found missing')),
+                ('slots', models.PositiveIntegerField(default=0, verbose_name='slots')),
+            ],
+            options={
+                'verbose_name': 'last miss',
+                'verbose_name_plural': 'last misses',
             },
         ),
         migrations.CreateModel(

@@ -9,7 +9,7 @@ from scheduler_app.models.jobs import (
     Timetable,
 )
 from scheduler_app.models.nodes import Node
-from scheduler_app.models.runs import JobRun, LastRun
+from scheduler_app.models.runs import JobRun, LastMiss, LastRun
 from scheduler_app.models.tallies import DurationTally, RunTally
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DurationTally",
     "JobGate",
     "JobRun",
+    "LastMiss",
     "LastRun",
     "Node",
     "RunTally",

@@ -140,6 +140,8 @@ class LastRun(models.Model):
     error = models.CharField(_("error"), max_length=500, blank=True)
     succeeded_at = models.DateTimeField(_("last success"), null=True)
     failed_at = models.DateTimeField(_("last failure"), null=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True)
+    failures_in_row = models.PositiveIntegerField(_("failures in a row"), default=0)
 
     class Meta:
         verbose_name = _("last run")
@@ -147,3 +149,27 @@ class LastRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} {self.state}"
+
+
+class LastMiss(models.Model):
+    """The slots that each job missed last, unbroken by a run. It stands until a run ends. Written by `rollups.py`."""
+
+    job = models.OneToOneField(
+        ScheduledJob,
+        verbose_name=_("job"),
+        primary_key=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="last_miss",
+    )
+    run = models.BigIntegerField(_("run"))
+    since = models.DateTimeField(_("first of these slots"))
+    missed_at = models.DateTimeField(_("found missing"))
+    slots = models.PositiveIntegerField(_("slots"), default=0)
+
+    class Meta:
+        verbose_name = _("last miss")
+        verbose_name_plural = _("last misses")
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.slots}"

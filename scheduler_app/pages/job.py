@@ -6,19 +6,21 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming
+from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming, zones
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
-from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
 from scheduler_app.people import is_staff
+from scheduler_app.problems import LATE_AFTER
 from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
 
@@ -75,11 +77,11 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     }
     if is_refresh(request):
         return render(request, "scheduler_app/_job_live.html", context)
-    zone = str(epochs.definition_of(job)["timezone"])
+    zone = _zone_of(job)
     context |= {
         "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
-        "zone": zone,
-        "next_times": upcoming.next_times(job, now),
+        "job_zone": zones.label(zone, now),
+        "next_times": [(at, _there(at, zone)) for at in upcoming.next_times(job, now)],
         "run_form": RunForm(job) if is_staff(request.user) else None,
         "drift": _drift(job),
         "slots": recent_slots(job_id, now),
@@ -133,6 +135,18 @@ def run(request: HttpRequest, job_id: str) -> str:
         raise ParameterError(form.problems)
     queued = requests.run_now(job_id, params=form.params, requested_by=_name(request))
     return _("Run %(run)s of %(job)s is queued.") % {"run": queued.pk, "job": job_id}
+
+
+def _zone_of(job: ScheduledJob) -> ZoneInfo:
+    """The zone of the schedule; UTC for one that this machine does not know, whose job is BROKEN."""
+    name = str(epochs.definition_of(job)["timezone"])
+    return ZoneInfo(name if name in zones.names() else "UTC")
+
+
+def _there(moment: datetime, zone: ZoneInfo) -> str:
+    """The time in the job's zone, which is named; "" where the reader's clock shows the same."""
+    there, here = moment.astimezone(zone), timezone.localtime(moment)
+    return "" if there.utcoffset() == here.utcoffset() else f"{there:%m-%d %H:%M} {zone}"
 
 
 def _drift(job: ScheduledJob) -> list[drift.Difference]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from scheduler_app import problems
 from scheduler_app.models import ScheduledJob
-from scheduler_app.states import FAILED_STATES, JobState, RunState
-
-LATE_AFTER = timedelta(minutes=1)
-"""A slot that nobody took for so long is late: schedulers take them within a second."""
+from scheduler_app.states import JobState, RunState
+from scheduler_app.texts import typed
 
 STATES = {
     "failing": _("failing"),
     "late": _("late"),
+    "missed": _("missed slots"),
     "running": _("running"),
     "succeeded": _("succeeded"),
     "never": _("never ran"),
@@ -32,6 +32,7 @@ SORTS = {
     "category": ("category", "id"),
     "last": (F("last_run__finished_at").desc(nulls_last=True), "id"),
     "duration": (F("last_run__duration_ms").desc(nulls_last=True), "id"),
+    "since": (F("last_run__failing_since").asc(nulls_last=True), "id"),
     "next": (F("timetable__next_run_time").asc(nulls_last=True), "id"),
 }
 
@@ -82,12 +83,13 @@ class JobFilter:
 def condition(state: str, now: datetime) -> Q:
     """What it means that a job is in one of `STATES`."""
     conditions = {
-        "failing": Q(enabled=True, last_run__state__in=FAILED_STATES),
-        "late": Q(timetable__next_run_time__lt=now - LATE_AFTER),
+        "failing": problems.failing(),
+        "late": problems.late(now),
+        "missed": problems.missed(),
         "running": Q(id__in=_running_ids()),
         "succeeded": Q(last_run__state=RunState.SUCCESS),
         "never": Q(last_run=None),
-        "broken": Q(state=JobState.BROKEN),
+        "broken": problems.broken(),
         "orphaned": Q(state=JobState.ORPHANED),
         "watched": Q(state=JobState.WATCHED),
         "drift": ~Q(overrides={}),
@@ -102,4 +104,4 @@ def _running_ids() -> QuerySet[ScheduledJob, str]:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\0", "").strip()[:200]
+    return typed(text)[:200]

@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from scheduler_app import selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import ScheduledJob
-from scheduler_app.pages.job_filters import LATE_AFTER, SORTS, STATES, JobFilter
+from scheduler_app.pages.job_filters import SORTS, STATES, JobFilter
 from scheduler_app.pages.reader import is_refresh, page
 from scheduler_app.pages.rendering import render
+from scheduler_app.problems import LATE_AFTER
 
 JOBS_A_PAGE = 100
 

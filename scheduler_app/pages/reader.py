@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,11 +12,11 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import Resolver404, get_script_prefix, resolve, reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext as _
 
 from scheduler_app import conf, zones
 from scheduler_app.people import is_staff
@@ -45,7 +46,7 @@ def page(view: View) -> View:
     @wraps(view)
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            return _to_login(request)
+            return signed_out(request)
         with timezone.override(zone_of(request.user)):
             response = view(request, *args, **kwargs)
         patch_vary_headers(response, ["HX-Request"])
@@ -73,7 +74,7 @@ def require_staff(request: HttpRequest) -> None:
 
 
 def action(*errors: type[Exception], staff: bool = True) -> Callable[[Callable[..., str]], View]:
-    """A POST that changes something and goes back to the page that it came from.
+    """A POST that changes something and goes back to the page that it came from. A GET leads to the page above it.
 
     The decorated function returns what to say of it; one of `errors` is said instead of becoming a fault of the server.
     """
@@ -89,18 +90,41 @@ def action(*errors: type[Exception], staff: bool = True) -> Callable[[Callable[.
                 messages.error(request, str(error))
             return HttpResponseRedirect(back(request))
 
-        return require_POST(page(done))
+        return posts_only(page(done))
 
     return decorate
 
 
-def back(request: HttpRequest) -> str:
-    """The page of this site that a form names in `next`, else the list of jobs."""
+def posts_only(view: View) -> View:
+    """A door without a page: who comes by an address bar or from a login page is led to the page above it."""
+
+    @wraps(view)
+    def posted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
+        return HttpResponseRedirect(page_above(request.path))
+
+    return posted
+
+
+def page_above(path: str) -> str:
+    """The nearest address above `path` that is one of this site."""
+    root = get_script_prefix()
+    while path != root and path:
+        path = path.rstrip("/").rpartition("/")[0] + "/"
+        with suppress(Resolver404):
+            resolve(f"/{path.removeprefix(root)}")
+            return path
+    return root
+
+
+def back(request: HttpRequest, otherwise: str = "") -> str:
+    """The page of this site that a form names in `next`, else `otherwise` (the list of jobs)."""
     wanted = request.POST.get("next", "")
     hosts = {request.get_host()}
     if url_has_allowed_host_and_scheme(wanted, hosts, require_https=request.is_secure()):
         return wanted
-    return reverse("vigil_scheduler:jobs")
+    return otherwise or reverse("vigil_scheduler:jobs")
 
 
 def is_refresh(request: HttpRequest) -> bool:
@@ -108,8 +132,19 @@ def is_refresh(request: HttpRequest) -> bool:
     return "HX-Request" in request.headers
 
 
-def _to_login(request: HttpRequest) -> HttpResponse:
-    response = redirect_to_login(request.get_full_path())
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """To the login page and back. What was sent is not done, and the page to which it goes back says so."""
+    wanted = request.get_full_path()
+    if request.method not in ("GET", "HEAD"):
+        say_nothing_done(request)
+        wanted = back(request, wanted)
+    response = redirect_to_login(wanted)
     if not is_refresh(request):
         return response
     return HttpResponse(headers={"HX-Redirect": response["Location"]})
+
+
+def say_nothing_done(request: HttpRequest) -> None:
+    messages.warning(
+        request, _("You were signed out, so nothing was done. Do it again where you still want it.")
+    )

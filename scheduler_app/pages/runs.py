@@ -19,6 +19,7 @@ from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
 from scheduler_app.states import FAILED_STATES, OPEN_STATES, RunState
+from scheduler_app.texts import typed
 
 HOUR = timedelta(hours=1)
 FAILED = "failed"
@@ -36,7 +37,7 @@ class Step:
 
 @page
 def run_list(request: HttpRequest) -> HttpResponse:
-    job = request.GET.get("job", "").replace("\0", "")[:100]
+    job = typed(request.GET.get("job", ""))[:100]
     state = request.GET.get("state", "")
     hour = _hour(request.GET.get("hour", ""))
     runs = JobRun.objects.light()

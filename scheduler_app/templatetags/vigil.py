@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -9,20 +10,23 @@ from django import template
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from scheduler_app import cron_words
+from scheduler_app import cron_words, zones
 from scheduler_app.durations import spell_ms
 from scheduler_app.selectors import JobFigures
 
 register = template.Library()
 
 NOTHING = "–"
+WORD_BREAK = SafeString("<wbr>")
 Missing = Literal[""] | None
 """What a template hands over for something that is not there."""
+LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?= )", re.MULTILINE)
+"""How `running.RunLogHandler` begins a line."""
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE, LIVE_COOKIE = "vg-theme", "vg-live"
 
@@ -154,9 +158,10 @@ def in_words(cron: str) -> str:
 
 
 @register.filter
-def words(value: str) -> str:
-    """A name with underscores and dots where a browser may break the line."""
-    return value.replace("_", "_\u200b").replace(".", ".\u200b")
+def words(value: str) -> SafeString:
+    """A name with underscores and dots after which a browser may break the line; copied, it is the name alone."""
+    parts = ((part,) for part in re.split(r"(?<=[_.])", value))
+    return format_html_join(WORD_BREAK, "{}", parts)
 
 
 @register.simple_tag(takes_context=True)
@@ -175,6 +180,26 @@ def is_live(context: dict[str, Any]) -> bool:
 @register.simple_tag
 def zone_name() -> str:
     return timezone.get_current_timezone_name()
+
+
+@register.simple_tag
+def zone_label() -> str:
+    """The page's zone with its offset now: Asia/Shanghai (UTC+08:00)."""
+    return zones.label(timezone.get_current_timezone(), timezone.now())
+
+
+@register.filter
+def in_zone(text: str) -> str:
+    """Output of a run, whose log lines begin with UTC times, with these in the page's zone."""
+    return LOG_TIME.sub(_log_time, text)
+
+
+def _log_time(found: re.Match[str]) -> str:
+    try:
+        moment = datetime.fromisoformat(found[0])
+    except ValueError:  # a job's own text
+        return found[0]
+    return timezone.localtime(moment).isoformat(sep=" ", timespec="milliseconds")
 
 
 @register.simple_tag(takes_context=True)

@@ -52,11 +52,13 @@ class Checkout:
         var = folder / "var"
         team_folder.create(folder)
         documents = var / "docs"
+        self.port = servers.find_free_port()
         self.env = environment.clean(
             JOB_FILE=team_folder.JOB_FILE, RISK_REGISTER=str(documents / "RISK_REGISTER.md"),
             VERIFY_LOG=str(documents / "BURNDOWN_TRACKING_LOG.md"),
             DATABASE_URL=f"sqlite:///{var / 'vigil.sqlite3'}", LOG_DIR=str(var / "log"), VAR_DIR=str(var),
             DJANGO_SUPERUSER_PASSWORD="a-password-for-the-guide",
+            PROBE_URL=f"http://127.0.0.1:{self.port}/",  # a probe that fails would be a finding
         )  # fmt: skip
         self.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self.env["PATH"]])
 
@@ -69,6 +71,11 @@ class Checkout:
 
     def start(self, command: str) -> servers.Running:
         arguments = [sys.executable, "manage.py", command]
+        return servers.Running(arguments, env=self.env, folder=self.folder, cwd=self.folder)
+
+    def start_probed(self) -> servers.Running:
+        """What the job `probe_endpoint` asks, in place of the site's web process."""
+        arguments = [sys.executable, "-m", "http.server", str(self.port), "--bind", "127.0.0.1"]
         return servers.Running(arguments, env=self.env, folder=self.folder, cwd=self.folder)
 
     def write(self, text: str) -> None:
@@ -98,9 +105,9 @@ def site(tmp_path_factory):
     for line in prepare:
         done = checkout.run(line)
         assert done.code == 0, done.said
-    running = [checkout.start(command) for command in SERVICES]
+    running = [*map(checkout.start, SERVICES), checkout.start_probed()]
     try:
-        for process, sign in zip(running, SERVICES.values(), strict=True):
+        for process, sign in zip(running, SERVICES.values(), strict=False):
             servers.wait_until(lambda p=process, s=sign: s in p.out, 30)
         yield checkout
     finally:

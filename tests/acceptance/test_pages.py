@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth import get_user_model
 
 from alerts_app.intake import NewAlert, raise_alert
-from notifications_app import fan_out
-from notifications_app.models import AlertNotification
+from notifications_app import fan_out, preferences
+from notifications_app.models import AlertNotification, ChannelState
 from scheduler_app import ledger
 from scheduler_app.assignments import RunResult
 from scheduler_app.clock import db_now
-from scheduler_app.models import JobRun, LastRun
+from scheduler_app.models import JobRun, LastRun, Node
 from scheduler_app.states import RunState
 from tests import factories
 
@@ -118,6 +119,66 @@ def test_no_page_complains_or_is_wider_than_a_phone(site, open_page, language, t
     assert page.complaints == []
 
 
+LONG = "a" * 100
+URL = f"https://warehouse.example.com/{'x' * 150}?token={'y' * 100}"
+LINE = f'  File "/srv/{"d" * 120}/job.py", line 7, in run {URL}'
+TRACEBACK = "\n".join(["Traceback (most recent call last):", *[LINE] * 60, f"ValueError: {URL}"])
+
+
+@pytest.fixture
+def long_site(site):
+    """The site with ids, titles, errors and addresses as long as they get, without a place to break them."""
+    factories.make_job(
+        LONG, name="n" * 200, description="d" * 400, owner="o" * 100, category="c" * 100
+    )
+    run = factories.start_run(LONG)
+    result = RunResult(
+        run_id=run.pk, token="t1", state=RunState.FAILED, started_at=db_now(), finished_at=db_now(), duration_ms=900.0,
+        error=f"ValueError: {URL}", traceback=TRACEBACK, log=f"2026-12-01T23:51:00.094Z INFO {URL}\n" * 60, result=URL,
+    )  # fmt: skip
+    ledger.finish([result])
+    made = NewAlert(fingerprint="long", title="t" * 200, body=TRACEBACK, owner="admin", link=URL)
+    fan_out.fan_out([raise_alert(made).pk])
+    sent = {
+        "state": "SENT",
+        "finished_at": db_now(),
+        "error_message": TRACEBACK,
+        "address": "m" * 254,
+    }
+    AlertNotification.objects.filter(alert__fingerprint="long").update(**sent)
+    ChannelState.objects.update(last_error=TRACEBACK, last_failure_at=db_now())
+    preferences.save(
+        get_user_model().objects.get(), {"timezone": "America/Argentina/ComodRivadavia"}
+    )
+    Node.objects.update(name="h" * 200, file_problem=TRACEBACK, queues="q" * 200)
+    return site
+
+
+CUT = "[...document.querySelectorAll('pre.vg-wrap')].filter(e => e.scrollWidth > e.clientWidth).length"
+TOO_WIDE = """[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth
+    && !e.closest('.vg-scroll, .vg-nav')).map(e => e.tagName + '.' + e.className).slice(0, 5)"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_longest_texts_wrap_on_a_phone(long_site, open_page, language, theme):
+    page = open_page("/", PHONE, language, theme)
+    wide = {}
+    for path in (*addresses(), f"/jobs/{LONG}/", f"/jobs/?q={URL}", "/nowhere/"):
+        page.goto(long_site.url + path)
+        if overflow(page) > 0 or page.evaluate(CUT):
+            wide[path] = (overflow(page), page.evaluate(TOO_WIDE))
+    assert wide == {}
+
+
+def test_a_traceback_of_sixty_lines_is_read_on_a_phone_as_a_whole(long_site, open_page):
+    page = open_page(f"/runs/{JobRun.objects.get(job=LONG).pk}/", PHONE)
+    shown = page.locator("#vg-traceback pre")
+    assert shown.inner_text().strip() == TRACEBACK
+    box = shown.bounding_box()
+    assert box["x"] + box["width"] <= PHONE["width"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_main_pages_have_no_serious_barriers(site, open_page, theme):
     page = open_page("/", DESKTOP, theme=theme)
@@ -154,10 +215,11 @@ def test_a_refresh_of_the_dashboard_keeps_the_focus_and_says_what_changed(open_p
     page.locator("#vg-switch-quiet").focus()
     LastRun.objects.filter(pk="quiet").update(state="FAILED")
     refresh(page)
-    page.get_by_text("2 failing, 0 late").first.wait_for(state="attached")
+    page.get_by_text("2 jobs are failing").first.wait_for(state="attached")
     assert page.evaluate("document.activeElement.id") == "vg-switch-quiet"
-    assert page.locator("#vg-announcement").text_content() == "2 failing, 0 late"
-    assert page.title().startswith("(2) ")
+    said = page.locator("#vg-announcement").text_content()
+    assert "2 jobs are failing" in said
+    assert page.title() == f"({3 + said.count('tick')}) Overview: {said} · Vigil"
     assert page.complaints == []
 
 

@@ -9,6 +9,7 @@ from alerts_app import risk_register
 from scheduler_app.clock import db_now
 from scheduler_app.commands import VigilCommand, add_format
 from scheduler_app.errors import UnknownJobError
+from scheduler_app.texts import typed
 
 
 class Command(VigilCommand):
@@ -23,7 +24,7 @@ class Command(VigilCommand):
         add = actions.add_parser(
             "add", help="add a row: the job's owner and last error are filled in"
         )
-        add.add_argument("--job", required=True, metavar="ID", help="the job's id")
+        add.add_argument("--job", required=True, metavar="ID", type=typed, help="the job's id")
         add.add_argument("--text", default="", help="what happened, in your own words")
         add_format(actions.add_parser("list", help="show all rows"), "table", "json")
 

@@ -18,7 +18,7 @@ from notifications_app.models import AlertNotification
 from notifications_app.states import NotificationState, Reason
 from notifications_app.trace import Step
 from scheduler_app.clock import db_now
-from scheduler_app.commands import FINDINGS, VigilCommand, add_format
+from scheduler_app.commands import FINDINGS, VigilCommand, add_format, number
 from scheduler_app.durations import spell_ms, spell_s
 from scheduler_app.errors import ParameterError
 from scheduler_app.masking import mask
@@ -44,12 +44,12 @@ class Command(VigilCommand):
         trace = verbs.add_parser("trace", help="one notification from alert to gateway")
         _add_filters(dead)
         dead.add_argument("--limit", type=int, default=LIMIT, help=f"default {LIMIT}")
-        requeue.add_argument("ids", nargs="*", type=int, metavar="ID", help="notifications")
+        requeue.add_argument("ids", nargs="*", type=number, metavar="ID", help="notifications")
         _add_filters(requeue)
         requeue.add_argument("--all", action="store_true", help="all that was given up")
         requeue.add_argument("--yes", action="store_true", help="do not ask")
         requeue.add_argument("--dry-run", action="store_true", help="only say what would be done")
-        trace.add_argument("id", type=int, metavar="ID", help="the notification")
+        trace.add_argument("id", type=number, metavar="ID", help="the notification")
         for verb in (stats, dead, requeue, trace):
             add_format(verb, "table", "json")
 

@@ -14,6 +14,7 @@ from scheduler_app import mirror
 from scheduler_app.clock import db_now
 from scheduler_app.commands import FINDINGS, VigilCommand, add_format
 from scheduler_app.errors import UnknownJobError
+from scheduler_app.texts import typed
 
 
 class Command(VigilCommand):
@@ -21,7 +22,7 @@ class Command(VigilCommand):
     errors = (NotificationError, UnknownJobError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", help="the job's id")
+        parser.add_argument("job", type=typed, help="the job's id")
         parser.add_argument(
             "--at", help="local time of the site, like 2026-12-24T03:00 (default: now)"
         )

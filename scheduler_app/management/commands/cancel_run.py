@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from scheduler_app import requests
-from scheduler_app.commands import VigilCommand
+from scheduler_app.commands import VigilCommand, number
 from scheduler_app.errors import SchedulerError
 from scheduler_app.states import RunState
 
@@ -15,7 +15,7 @@ class Command(VigilCommand):
     errors = (SchedulerError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("run", type=int, help="the run's number")
+        parser.add_argument("run", type=number, help="the run's number")
 
     def work(self, **options: Any) -> None:
         run = requests.cancel(options["run"], by="command line")

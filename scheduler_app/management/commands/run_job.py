@@ -14,6 +14,7 @@ from scheduler_app.following import Follower
 from scheduler_app.models import JobRun
 from scheduler_app.selectors import run_facts
 from scheduler_app.states import OPEN_STATES, RunState
+from scheduler_app.texts import typed
 
 LOOK_S = 0.2
 INTERRUPTED = 130
@@ -25,7 +26,7 @@ class Command(VigilCommand):
     errors = (SchedulerError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("job", help="the job's id")
+        parser.add_argument("job", type=typed, help="the job's id")
         parser.add_argument(
             "--param", action="append", default=[], metavar="NAME=VALUE",
             help="a named argument for this run; VALUE is JSON, or text where it is not JSON",

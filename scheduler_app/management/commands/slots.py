@@ -17,6 +17,7 @@ from scheduler_app.errors import ParameterError, UnknownJobError
 from scheduler_app.moments import moment
 from scheduler_app.slots import SlotLine
 from scheduler_app.states import RunState, SlotState
+from scheduler_app.texts import typed
 
 LINES = 2000
 COLUMNS = ("slot (UTC)", "last (UTC)", "slots", "state", "reason", "run", "tries", "lag")
@@ -31,7 +32,7 @@ class Command(VigilCommand):
     errors = (ParameterError, UnknownJobError)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--job", required=True, help="the job's id")
+        parser.add_argument("--job", required=True, type=typed, help="the job's id")
         parser.add_argument(
             "--since",
             default="24h",

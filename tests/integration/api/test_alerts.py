@@ -47,6 +47,21 @@ def test_list_goes_on_where_a_page_ended(staff):
     assert ids(staff.get(first.json()["next"]), "alert_id") == made[:1]
 
 
+def test_those_that_are_not_resolved_are_first_on_every_page(staff):
+    made = [make_alert() for _ in range(7)]
+    for alert in made[2:]:
+        lifecycle.resolve(alert.pk, by="boss")
+    lifecycle.acknowledge(made[1].pk, by="boss")
+    wanted = [made[number].pk for number in (1, 0, 6, 5, 4, 3, 2)]
+    for limit in (1, 2, 3, 7, 50):
+        found, address = [], f"{ALERTS}?limit={limit}"
+        while address:
+            answer = staff.get(address)
+            found += ids(answer, "alert_id")
+            address = answer.json()["next"]
+        assert found == wanted, limit
+
+
 @pytest.mark.parametrize("query", ["state=GONE", "severity=error", "page=2", "limit=1000"])
 def test_bad_query_is_400_with_its_name(staff, query):
     answer = staff.get(f"{ALERTS}?{query}")
@@ -56,7 +71,9 @@ def test_bad_query_is_400_with_its_name(staff, query):
 def test_list_costs_the_same_for_many_alerts(staff, django_assert_num_queries):
     for _ in range(10):
         make_alert()
-    with django_assert_num_queries(3):  # session, user, alerts
+    with django_assert_num_queries(
+        4
+    ):  # session, user, alerts that are not resolved, those that are
         assert len(staff.get(ALERTS).json()["results"]) == 10
 
 

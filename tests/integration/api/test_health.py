@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError, connection
 
 from scheduler_app import nodes
 from scheduler_app.clock import db_now
+from scheduler_app.models import Timetable
 from scheduler_app.states import NodeKind
-from tests.factories import make_node
+from tests.factories import declaration, make_job, make_node, sync
 
 
 def test_healthz_needs_no_database(client):
@@ -50,6 +53,7 @@ def test_readyz_tells_of_a_job_file_problem_without_quoting_it(client):
     make_node(file_problem="JOBS[3].kwargs: token 'hidden-value' is ...")
     answer = client.get("/readyz")
     assert answer.json()["job_file"].startswith("1 scheduler cannot use it")
+    assert answer.json()["verdict"]["kinds"]["job_file"] == 1
     assert "hidden-value" not in answer.content.decode()
 
 
@@ -66,8 +70,32 @@ def test_readyz_is_503_without_a_database(client):
 
 
 @pytest.mark.django_db
-def test_readyz_costs_three_queries(client, django_assert_num_queries):
+def test_readyz_costs_the_same_with_many_nodes_and_jobs(client, django_assert_num_queries):
+    make_node()
+    make_job("job0")
+    with django_assert_num_queries(10):
+        client.get("/readyz")
     for _ in range(3):
         make_node()
-    with django_assert_num_queries(3):  # time, schedulers, workers
-        client.get("/readyz")
+    sync(*(declaration(f"job{number}", cron="0 0 1 1 *") for number in range(50)))
+    Timetable.objects.update(next_run_time=db_now() - timedelta(hours=1))
+    with django_assert_num_queries(10):
+        assert client.get("/readyz").json()["verdict"]["kinds"]["timetable"] == 50
+
+
+@pytest.mark.django_db
+def test_readyz_has_the_verdict_in_words_and_for_machines(client):
+    said = client.get("/readyz").json()["verdict"]
+    assert said == {
+        "ok": False,
+        "severity": "CRITICAL",
+        "problems": 2,
+        "kinds": {"node": 1, "worker": 1},
+        "words": "No scheduler runs · No notification worker runs",
+    }
+    make_node(tick_at=db_now())
+    nodes.register(NodeKind.WORKER, lease_s=15, slots=4)
+    said = client.get("/readyz").json()["verdict"]
+    assert said == {
+        "ok": True, "severity": "", "problems": 0, "kinds": {}, "words": "Nothing is wrong now"
+    }  # fmt: skip

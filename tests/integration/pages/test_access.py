@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 from django.views.defaults import server_error
 
+from alerts_app.models import AlertRecord
 from notifications_app.models import AlertNotification, ChannelState
 from scheduler_app.models import JobRun, ScheduledJob
+from tests import factories
 from tests.integration.pages.conftest import fire, notify
 
 pytestmark = pytest.mark.django_db
@@ -113,10 +115,80 @@ def test_actions_are_refused_to_others_than_staff(as_olga, failed_run, alert, de
     assert not ChannelState.objects.filter(enabled=False).exists()
 
 
-def test_actions_are_posts(as_staff, failed_run, alert, dead):
-    for action in (*ACTIONS, *HANDLING):
-        address = action.format(alert=alert.pk, dead=dead.pk, run=failed_run.pk)
-        assert as_staff.get(address).status_code == 405
+HOMES = {
+    "jobs": "/jobs/nightly/",
+    "runs": "/runs/{run}/",
+    "alerts": "/alerts/{alert}/",
+    "notifications": "/notifications/{dead}/",
+    "channels": "/channels/",
+    "inbox": "/inbox/",
+}
+SITE_DOORS = ("/theme/", "/live/", "/logout/")
+
+
+def test_a_get_of_an_action_leads_to_its_page_and_does_nothing(as_staff, failed_run, alert, dead):
+    ids = {"alert": alert.pk, "dead": dead.pk, "run": failed_run.pk}
+    doors = (*ACTIONS, *HANDLING, "/inbox/read/", "/channels/EMAIL/test/")
+    for address in (action.format(**ids) for action in doors):
+        answer = as_staff.get(address, follow=True)
+        home = HOMES[address.split("/")[1]].format(**ids)
+        assert (answer.status_code, answer.redirect_chain) == (200, [(home, 302)]), address
+    for address in SITE_DOORS:
+        assert as_staff.get(address, follow=True).redirect_chain == [("/", 302)], address
+    assert as_staff.get("/").context["user"].is_authenticated
+    assert JobRun.objects.count() == 1
+    assert ScheduledJob.objects.get().enabled
+
+
+def test_what_is_sent_after_the_session_ended_leads_back_and_is_not_done(
+    client, staff, failed_run, alert, dead
+):
+    ids = {"alert": alert.pk, "dead": dead.pk, "run": failed_run.pk}
+    password = {"username": "admin", "password": "secret-pass"}
+    for action in (*ACTIONS, *HANDLING, "/inbox/read/", "/settings/"):
+        address = action.format(**ids)
+        home = (
+            "/settings/" if action == "/settings/" else HOMES[address.split("/")[1]].format(**ids)
+        )
+        for sent, page in (({}, home), ({"next": "/jobs/?state=late"}, "/jobs/?state=late")):
+            login = client.post(address, sent)["Location"]
+            wanted = client.get(login).context["next"]
+            after = client.post(login, {**password, "next": wanted}, follow=True)
+            assert (after.status_code, after.redirect_chain[-1]) == (200, (page, 302))
+            assert "so nothing was done" in after.content.decode(), address
+            client.logout()
+    assert ScheduledJob.objects.get().enabled
+    assert JobRun.objects.count() == 1
+    assert AlertRecord.objects.get(pk=alert.pk).state == "OPEN"
+
+
+def test_what_htmx_sends_after_the_session_ended_goes_to_the_login_page(client, failed_run):
+    answer = client.post(
+        "/jobs/nightly/run/", {"next": "/jobs/nightly/"}, headers={"HX-Request": "true"}
+    )
+    assert answer.headers["HX-Redirect"] == "/login/?next=/jobs/nightly/"
+    assert JobRun.objects.count() == 1
+
+
+def test_what_the_api_gets_after_the_session_ended_is_refused_as_json(client, failed_run):
+    answer = client.post("/api/v1/scheduler/jobs/nightly/run", {}, content_type="application/json")
+    assert answer.status_code == 401
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_an_admin_action_after_the_session_ended_is_not_done_and_said(client, failed_run):
+    factories.make_user("root", is_staff=True, is_superuser=True)
+    address = "/admin/scheduler_app/scheduledjob/"
+    sent = {"action": "disable", "_selected_action": "nightly", "why": "x", "confirmed": "1"}
+    login = client.post(address, sent)["Location"]
+    assert login == f"/admin/login/?next={address}"
+    client.get(login)
+    after = client.post(
+        login, {"username": "root", "password": "secret-pass", "next": address}, follow=True
+    )
+    assert after.redirect_chain == [(address, 302)]
+    assert "so nothing was done" in after.content.decode()
+    assert ScheduledJob.objects.get().enabled
 
 
 def test_others_see_the_alerts_and_notifications_that_concern_them(as_olga, olga, staff):

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.messages import get_messages
 
 from alerts_app.models import AlertRecord
+from scheduler_app.pages import keyset
 from tests.integration.pages.conftest import fire, notify
 
 pytestmark = pytest.mark.django_db
@@ -72,3 +73,26 @@ def test_a_failed_job_is_named_in_the_readers_language(as_staff, staff):
         html = as_staff.get(path).content.decode()
         assert "Nightly 运行超时" in html, path
         assert "timed out" not in html, path
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 50])
+def test_open_alerts_come_before_resolved_ones_however_old_they_are(as_staff, monkeypatch, portion):
+    monkeypatch.setattr(keyset.portion, "__defaults__", (portion,))
+    made = [fire(f"alert{number}") for number in range(7)]
+    AlertRecord.objects.filter(pk__in=[one.pk for one in made[2:]]).update(state="RESOLVED")
+    AlertRecord.objects.filter(pk=made[1].pk).update(state="ACKNOWLEDGED")
+    found, address = [], "/alerts/"
+    while address:
+        shown = as_staff.get(address).context["alerts"]
+        found += [alert.title for alert in shown]
+        address = f"/alerts/?before={shown.older}" if shown.older else ""
+    assert found == [f"alert{number}" for number in (1, 0, 6, 5, 4, 3, 2)]
+
+
+def test_an_open_alert_older_than_fifty_resolved_ones_is_on_the_first_page(as_staff):
+    fire("old and open")
+    for number in range(51):
+        fire(f"resolved{number}")
+    AlertRecord.objects.exclude(title="old and open").update(state="RESOLVED")
+    html = as_staff.get("/alerts/").content.decode()
+    assert html.index("old and open") < html.index("resolved50")

@@ -22,14 +22,20 @@ from tests.integration.pages.conftest import finish, notify
 pytestmark = pytest.mark.django_db
 
 
-def test_the_last_failure_stands_first_with_error_and_owner(as_olga, failed_run):
+@pytest.fixture
+def worker(db):
+    """A notification worker that lives."""
+    return nodes.register(NodeKind.WORKER, lease_s=15, slots=1)
+
+
+def test_the_last_failure_stands_first_with_error_and_owner(as_olga, failed_run, worker):
     html = as_olga.get("/").content.decode()
     wrong = html[html.index("vg-wrong") : html.index("vg-strip")]
     assert all(text in wrong for text in ("Wrong now", "nightly", "no tax number", "olga"))
-    assert "(1) Overview" in html
+    assert "(1) Overview: 1 job is failing" in html
 
 
-def test_a_failure_that_a_success_followed_is_over(as_olga, failed_run):
+def test_a_failure_that_a_success_followed_is_over(as_olga, failed_run, worker):
     finish("nightly", RunState.SUCCESS)
     html = as_olga.get("/").content.decode()
     assert "Nothing is wrong now" in html
