@@ -19,6 +19,8 @@ class NotificationsConf:
 
     DEFAULT_RECIPIENTS: tuple[str, ...] = ()
     """User names, addresses or groups who are told when an owner is unknown."""
+    SILENT_OWNERS: tuple[str, ...] = ()
+    """Owners for whom no one stands in when no channel reaches them, such as that of jobs made for a demonstration."""
     QUEUE: str = "auto"
     QUEUE_CAP: int = 100_000
     SITE_URL: str = ""
@@ -100,7 +102,8 @@ def queue_cache() -> str:
 
 
 def _typed(key: str, value: Any) -> Any:
-    return tuple(value) if key in ("DEFAULT_RECIPIENTS", "PRIVATE_NETWORKS") else value
+    lists = ("DEFAULT_RECIPIENTS", "SILENT_OWNERS", "PRIVATE_NETWORKS")
+    return tuple(value) if key in lists else value
 
 
 KEYS = frozenset(item.name for item in fields(NotificationsConf))

@@ -15,9 +15,18 @@ from django.db.models import Count
 
 from alerts_app.models import AlertOccurrence
 from alerts_app.states import OccurrenceKind
-from notifications_app import claims, conf, new_rows, preferences, queues, recipients, summaries
+from notifications_app import (
+    channel_alarms,
+    claims,
+    conf,
+    new_rows,
+    preferences,
+    queues,
+    summaries,
+)
 from notifications_app.channels import registry
-from notifications_app.models import AlertNotification, NotificationSettings
+from notifications_app.models import AlertNotification
+from notifications_app.reach import Audience, Reach, Wanted
 from scheduler_app import bulk
 from scheduler_app.transactions import brief
 
@@ -100,9 +109,9 @@ def _fan_out_first(ids: Sequence[int]) -> tuple[set[int], int]:
         marked = AlertOccurrence.objects.filter(pk__among=ids, fan_out_due=True)
         ordered = marked.select_related("alert").order_by("pk")
         waiting = list(ordered.select_for_update(of=("self",)))
-        readers = _readers(waiting)
-        some = _as_many_as_fit(waiting, _sizes(waiting, readers))
-        rows = _rows(some, readers, now)
+        audiences = _audiences(waiting)
+        some = _as_many_as_fit(waiting, _sizes(waiting, audiences))
+        rows = _rows(some, audiences, now)
         summaries.carry(summaries.in_storm(rows, now), now, wait_s=conf.get().SUMMARY_S)
         bulk.insert(AlertNotification, [_columns(row) for row in rows])
         told = [occurrence.pk for occurrence in some]
@@ -111,23 +120,40 @@ def _fan_out_first(ids: Sequence[int]) -> tuple[set[int], int]:
     new = Counter(row.occurrence_id for row in rows)
     for one in some:
         logger.info("fan_out", extra={"alert": one.alert_id, "kind": one.kind, "new": new[one.pk]})
-        if not readers.get(one.alert.owner, True):
-            extra = {"alert": one.alert_id, "owner": one.alert.owner}
-            logger.error("nobody_to_tell", extra=extra)
+        _log_audience(one, audiences.get(one.pk))
     return {*ids} - {one.pk for one in waiting[len(some) :]}, len(rows)
 
 
-def _readers(occurrences: Sequence[AlertOccurrence]) -> dict[str, list[NotificationSettings]]:
-    """Whom each owner of an alert that fires means, and what they want."""
-    owners = {one.alert.owner for one in occurrences if one.kind == OccurrenceKind.FIRE}
-    people = {owner: recipients.resolve(owner) for owner in sorted(owners)}
-    wishes = preferences.of_all([user for users in people.values() for user in users])
-    return {owner: [wishes[user.pk] for user in users] for owner, users in people.items()}
+def _log_audience(occurrence: AlertOccurrence, audience: Audience | None) -> None:
+    if audience is None or not audience.obstacles:
+        return
+    extra = {
+        "alert": occurrence.alert_id,
+        "owner": occurrence.alert.owner,
+        "why": audience.obstacles,
+        "instead": [preferences.key_of(one.user) for one in audience.everyone],
+    }
+    if audience.everyone:
+        logger.warning("owner_not_reached", extra=extra)
+    else:
+        logger.error("nobody_to_tell", extra=extra)
 
 
-def _sizes(
-    occurrences: Sequence[AlertOccurrence], readers: Mapping[str, Sequence[NotificationSettings]]
-) -> list[int]:
+def _audiences(occurrences: Sequence[AlertOccurrence]) -> dict[int, Audience]:
+    """Who is told of each of `occurrences` that fires an alert, by its primary key."""
+    wanted = {
+        one.pk: Wanted(one.alert.owner, one.alert.severity, channel_alarms.channel_of(one.alert))
+        for one in occurrences
+        if one.kind == OccurrenceKind.FIRE
+    }
+    if not wanted:
+        return {}
+    reach = Reach(one.owner for one in wanted.values())
+    found = {one: reach.audience(one) for one in set(wanted.values())}
+    return {pk: found[one] for pk, one in wanted.items()}
+
+
+def _sizes(occurrences: Sequence[AlertOccurrence], audiences: Mapping[int, Audience]) -> list[int]:
     """About how many rows each of `occurrences` will have."""
     channels = len(registry.names())
     over = [one for one in occurrences if one.kind == OccurrenceKind.RESOLVE]
@@ -136,7 +162,7 @@ def _sizes(
     return [
         told.get(one.alert_id, 0)
         if one.kind == OccurrenceKind.RESOLVE
-        else len(readers[one.alert.owner]) * channels
+        else len(audiences[one.pk].everyone) * channels
         for one in occurrences
     ]
 
@@ -155,14 +181,12 @@ def _as_many_as_fit(
 
 def _rows(
     occurrences: Sequence[AlertOccurrence],
-    readers: Mapping[str, Sequence[NotificationSettings]],
+    audiences: Mapping[int, Audience],
     now: datetime,
 ) -> list[AlertNotification]:
     if occurrences and occurrences[0].kind == OccurrenceKind.RESOLVE:
         return new_rows.resolve_rows(occurrences, now)
-    return [
-        row for one in occurrences for row in new_rows.fire_rows(one, readers[one.alert.owner], now)
-    ]
+    return [row for one in occurrences for row in new_rows.fire_rows(one, audiences[one.pk], now)]
 
 
 def _columns(row: AlertNotification) -> dict[str, Any]:

@@ -144,10 +144,11 @@ class _Court:
             return verdict
         if row.kind == NotificationKind.TEST:
             return None
-        fell_back = row.channel == IN_APP and row.reason == Reason.CHANNEL_OFF
-        if not fell_back and not preferences.wants(wishes, row.channel):
+        if row.channel == IN_APP and row.reason in STANDS_IN:
+            return None
+        if not preferences.wants(wishes, row.channel):
             return _final(NotificationState.SUPPRESSED, Reason.SWITCHED_OFF)
-        if not fell_back and (verdict := self._too_mild(row, wishes)):
+        if verdict := self._too_mild(row, wishes):
             return verdict
         if until := preferences.quiet_until(wishes, row.severity, self._now):
             return Verdict(state=NotificationState.PENDING, reason=Reason.QUIET_HOURS, due_at=until)
@@ -254,6 +255,8 @@ class _Court:
 WORDINGS_MOST = 500
 _wordings: dict[tuple[Any, ...], Wording] = {}
 """What was said lately; for a thousand recipients in one language and zone it is worded once."""
+STANDS_IN = (Reason.CHANNEL_OFF, Reason.LAST_RESORT)
+"""An inbox entry with one of these takes the place of a message by another channel: no wish holds it back."""
 SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
 
 

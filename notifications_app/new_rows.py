@@ -13,22 +13,24 @@ from alerts_app.models import AlertOccurrence, AlertRecord
 from notifications_app import channel_alarms, conf, preferences
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel, Person, Topic
+from notifications_app.channels.system.channel import IN_APP
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.models.notifications import PRIORITY
+from notifications_app.reach import Audience
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
 
 
 def fire_rows(
-    occurrence: AlertOccurrence, readers: Sequence[NotificationSettings], now: datetime
+    occurrence: AlertOccurrence, audience: Audience, now: datetime
 ) -> list[AlertNotification]:
-    """A row for each of the people, and for each channel by which they want to hear of it."""
+    """A row for each person and each channel by which they want to be told; one in-app for each of the last resort."""
     alert = occurrence.alert
     about = channel_alarms.channel_of(alert)
     names = [name for name in registry.names() if name != about]
-    return [
+    rows = [
         row
-        for wishes in readers
+        for wishes in audience.told_by_wish
         for row in rows_for(
             alert,
             occurrence,
@@ -38,6 +40,11 @@ def fire_rows(
             now,
         )
     ]
+    for wishes in audience.last_resort:
+        (row,) = rows_for(alert, occurrence, NotificationKind.FIRE, wishes, [IN_APP], now)
+        row.due_at, row.reason = now, Reason.LAST_RESORT
+        rows.append(row)
+    return rows
 
 
 def rows_for(
@@ -131,6 +138,7 @@ def _resolve_row(
         firing,
         occurrence_id=occurrence.pk,
         kind=NotificationKind.RESOLVE,
+        reason=Reason.LAST_RESORT if firing.reason == Reason.LAST_RESORT else Reason.NONE,
         created_at=now,
         due_at=now,
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),

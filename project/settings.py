@@ -183,6 +183,7 @@ VIGIL_ALERTS = {
 }
 VIGIL_NOTIFICATIONS = {
     "DEFAULT_RECIPIENTS": config("DEFAULT_RECIPIENTS", default="admin", cast=Csv()),
+    "SILENT_OWNERS": ["demo"],
     "QUEUE": config("NOTIFICATION_QUEUE", default="auto"),
     "SITE_URL": SITE_URL,
     "EMAIL": {

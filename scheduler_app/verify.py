@@ -48,6 +48,11 @@ def register_check(name: str, check: Check) -> None:
     _checks[name] = check
 
 
+def about(job_id: str, now: datetime) -> list[Finding]:
+    """What the apps above find about one job."""
+    return [one for check in _checks.values() for one in check(now) if one.job == job_id]
+
+
 def verify(now: datetime, *, offline: bool = False) -> Report:
     """Check every job of the file; `offline`: only what needs neither a database nor a living node.
 
