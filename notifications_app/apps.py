@@ -18,6 +18,7 @@ class NotificationsConfig(AppConfig):
             fan_out,
             findings,
             metrics,
+            reconsider,
             retention,
         )
         from notifications_app.channels import registry
@@ -31,4 +32,5 @@ class NotificationsConfig(AppConfig):
         occurrences_ready.connect(fan_out.receive, name="notifications_app.fan_out")
         findings.connect()
         metrics.connect()
+        reconsider.connect()
         retention.connect()

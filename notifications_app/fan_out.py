@@ -22,11 +22,14 @@ from notifications_app import (
     new_rows,
     preferences,
     queues,
+    reconsider,
     summaries,
 )
 from notifications_app.channels import registry
 from notifications_app.models import AlertNotification
 from notifications_app.reach import Audience, Reach, Wanted
+from notifications_app.reconsider import PutOff
+from notifications_app.states import Reason
 from scheduler_app import bulk
 from scheduler_app.transactions import brief
 
@@ -117,6 +120,8 @@ def _fan_out_first(ids: Sequence[int]) -> tuple[set[int], int]:
         told = [occurrence.pk for occurrence in some]
         AlertOccurrence.objects.filter(pk__among=told).update(fan_out_due=False)
         _ring_for(told, now)
+    put_off = [row for row in rows if row.reason == Reason.QUIET_HOURS]
+    reconsider.look_again((PutOff(r.recipient_id, r.severity, r.due_at) for r in put_off), now)
     new = Counter(row.occurrence_id for row in rows)
     for one in some:
         logger.info("fan_out", extra={"alert": one.alert_id, "kind": one.kind, "new": new[one.pk]})

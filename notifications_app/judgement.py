@@ -95,6 +95,9 @@ class _Court:
         self._occurrences = facts.occurrences.of(
             (row.occurrence_id for row in known), (row.occurrence_id for row in soon)
         )
+        for row in rows:
+            if row.reason == Reason.QUIET_HOURS:  # a change of preferences may have made it due
+                facts.readers.forget_older(row.recipient_id, (now - row.due_at).total_seconds())
         self._readers = facts.readers.of(
             (row.recipient_id for row in rows), (row.recipient_id for row in soon)
         )

@@ -16,6 +16,7 @@ from notifications_app import (
     fallback,
     lanes,
     outbox,
+    reconsider,
     rollups,
     summaries,
 )
@@ -26,6 +27,7 @@ from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, DeliveryAttempt
 from notifications_app.outbox import Settlement, Verdict
+from notifications_app.reconsider import PutOff
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
 from notifications_app.verdicts import blames_gateway, outcome_of, verdict_on, wait_of
 from scheduler_app import bulk
@@ -75,8 +77,16 @@ def record(results: Sequence[Result]) -> None:
             lanes.end_probe(lane, now)
         _note_lanes([one for one, _settlement in asked], now)
         rollups.count(attempts, _births(asked), now)
+    reconsider.look_again(_put_off(ended), now)
     for (one, settlement), attempt in zip(asked, attempts, strict=True):
         _log(one, settlement.verdict, attempt)
+
+
+def _put_off(ended: Iterable[tuple[Result, Settlement]]) -> Iterator[PutOff]:
+    for _one, settlement in ended:
+        row, verdict = settlement.row, settlement.verdict
+        if verdict.reason == Reason.QUIET_HOURS and verdict.due_at:
+            yield PutOff(row.recipient_id, row.severity, verdict.due_at)
 
 
 def _births(asked: Sequence[tuple[Result, Settlement]]) -> list[tuple[str, datetime]]:
