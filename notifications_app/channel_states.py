@@ -10,16 +10,13 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from notifications_app import outbox
+from notifications_app import reconsider
 from notifications_app.channel_declaration import declaration_of
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel
 from notifications_app.models import ChannelState
 
 logger = logging.getLogger(__name__)
-
-NOTICED_S = 1.5
-"""Within so long every worker has noticed a change of a switch."""
 
 
 def all_states() -> list[ChannelState]:
@@ -54,14 +51,14 @@ def sync(*, job_file: Any, now: datetime) -> None:
             state.file_values = wanted
             state.save(update_fields=[*changed, "file_values"])
         if "enabled" in changed:
-            outbox.judge_again(channel=state.channel, in_s=NOTICED_S)
+            reconsider.channel_changed(state.channel)
 
 
 def set_enabled(channel: str, enabled: bool, *, by: str) -> None:
     """Off: what is due ends at once with an error, and people get it in-app."""
     with transaction.atomic():
         ChannelState.objects.filter(pk=channel).update(enabled=enabled)
-        outbox.judge_again(channel=channel, in_s=NOTICED_S)
+        reconsider.channel_changed(channel)
     logger.warning("channel_switched", extra={"channel": channel, "enabled": enabled, "by": by})
 
 

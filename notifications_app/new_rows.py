@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -19,6 +19,16 @@ from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.models.notifications import PRIORITY
 from notifications_app.reach import Audience
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
+
+Key = tuple[str, str]
+"""Person and channel."""
+REMOVABLE = (
+    Reason.NO_ADDRESS,
+    Reason.CHANNEL_OFF,
+    Reason.SWITCHED_OFF,
+    Reason.BELOW_SEVERITY,
+    Reason.PERSON_GONE,
+)
 
 
 def fire_rows(
@@ -45,6 +55,47 @@ def fire_rows(
         row.due_at, row.reason = now, Reason.LAST_RESORT
         rows.append(row)
     return rows
+
+
+def untold(
+    rows: Sequence[AlertNotification],
+    addresses: Mapping[tuple[int, Key], str],
+    told: Iterable[tuple[int, Key]],
+) -> list[AlertNotification]:
+    """Those of the new `rows`, of occurrences that repeat open alerts, whose people were not told of the alert yet.
+
+    `addresses` has the address of each person and channel that can be told now, by occurrence; `told` are other rows of
+    the same transaction, by alert. One query.
+    """
+    now_at = {
+        (row.alert_id, key_of(row)): addresses.get((row.occurrence_id, key_of(row))) for row in rows
+    }
+    known = set(told)
+    fired = AlertNotification.objects.filter(
+        alert__among={row.alert_id for row in rows}, kind=NotificationKind.FIRE
+    )
+    for row in fired:
+        key = (row.alert_id, key_of(row))
+        if key in now_at and not _was_untold(row, now_at[key]):
+            known.add(key)
+    found = []
+    for row in rows:
+        key = (row.alert_id, key_of(row))
+        if (row.occurrence_id, key_of(row)) in addresses and key not in known:
+            known.add(key)
+            found.append(row)
+    return found
+
+
+def key_of(row: AlertNotification) -> Key:
+    return row.recipient_key, row.channel
+
+
+def _was_untold(row: AlertNotification, address: str | None) -> bool:
+    """Whether the row ended for a reason that a change of preferences, address or channel removes."""
+    if row.state not in (NotificationState.DEAD, NotificationState.SUPPRESSED):
+        return False
+    return row.reason in REMOVABLE or (row.reason == Reason.REFUSED and row.address != address)
 
 
 def rows_for(

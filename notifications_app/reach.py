@@ -109,6 +109,14 @@ class Reach:
             if not way.obstacle and (way.channel != IN_APP or not self.has_external(wanted.about))
         ]
 
+    def is_complete(self, audience: Audience, wanted: Wanted) -> bool:
+        """Whether every channel that the people want reaches them."""
+        return not any(
+            way.obstacle and not way.is_unwanted and way.channel != wanted.about
+            for one in audience.told_by_wish
+            for way in self.ways(one, wanted)
+        )
+
     def has_external(self, about: str = "") -> bool:
         """Whether a channel other than the inbox is up."""
         return any(

@@ -13,6 +13,9 @@ from django.utils.translation import gettext as _
 
 from notifications_app import conf
 
+SUPERUSERS = "\0superusers"
+"""Stands for all superusers, whom every alert may reach as the last resort; no owner can be called so."""
+
 
 def names_in(owner: str) -> list[str]:
     """The names in `owner`: a user name, an address or a group; several with commas."""
@@ -71,6 +74,16 @@ def superusers() -> list[Any]:
     if "is_superuser" not in fields:
         return []
     return list(_active().filter(is_superuser=True).order_by("pk"))
+
+
+def names_of(user: Any) -> set[str]:
+    """The names by which an owner can mean `user`."""
+    names = {str(user.get_username()), str(getattr(user, user.get_email_field_name(), "") or "")}
+    if hasattr(user, "groups"):
+        names |= set(user.groups.values_list("name", flat=True))
+    if getattr(user, "is_superuser", False):
+        names.add(SUPERUSERS)
+    return names - {""}
 
 
 def _active() -> QuerySet[Any]:

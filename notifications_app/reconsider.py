@@ -11,13 +11,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models.signals import post_delete, post_save, pre_delete
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
-from notifications_app import outbox, preferences
+from alerts_app import lifecycle
+from notifications_app import outbox, preferences, recipients
 from notifications_app.models import NotificationSettings
 from scheduler_app import bulk
+from scheduler_app.clock import db_now
 
 LOGIN = frozenset({"last_login"})
+NOTICED_S = 1.5
+"""Within so long every worker has noticed a change of a switch."""
 
 
 class PutOff(NamedTuple):
@@ -35,6 +41,9 @@ def connect() -> None:
     post_delete.connect(_settings_changed, NotificationSettings, dispatch_uid=f"{uid}.deleted")
     post_save.connect(_user_changed, model, dispatch_uid=f"{uid}.user")
     pre_delete.connect(_user_leaves, model, dispatch_uid=f"{uid}.user_leaves")
+    if hasattr(model, "groups"):
+        members = model.groups.through
+        m2m_changed.connect(_groups_changed, members, dispatch_uid=f"{uid}.groups")
 
 
 def look_again(put_off: Iterable[PutOff], now: datetime) -> None:
@@ -57,17 +66,61 @@ def _is_over(row: PutOff, saved: dict[Any, NotificationSettings], now: datetime)
     return until is None or until < row.due_at
 
 
-def _settings_changed(instance: NotificationSettings, **_: Any) -> None:
+def _settings_changed(instance: NotificationSettings, raw: bool = False, **_: Any) -> None:
+    if raw:  # a fixture, whose users may come later
+        return
     outbox.judge_again(recipient=instance.pk)
+    _tell_anew(recipients.names_of(instance.user))
 
 
 def _user_changed(
-    instance: Any, created: bool, update_fields: frozenset[str] | None = None, **_: Any
+    instance: Any,
+    created: bool,
+    raw: bool = False,
+    update_fields: frozenset[str] | None = None,
+    **_: Any,
 ) -> None:
-    if not created and update_fields != LOGIN:
+    if raw or update_fields == LOGIN:
+        return
+    if not created:
         outbox.judge_again(recipient=instance.pk)
+    _tell_anew(recipients.names_of(instance))
 
 
 def _user_leaves(instance: Any, **_: Any) -> None:
     """Before the deletion, which takes the recipient out of the rows."""
     outbox.judge_again(recipient=instance.pk)
+    _tell_anew(recipients.names_of(instance))
+
+
+def _groups_changed(instance: Any, action: str, pk_set: set[Any] | None, **_: Any) -> None:
+    if action not in ("post_add", "post_remove", "pre_clear"):
+        return
+    if isinstance(instance, Group):
+        names = {instance.name}
+    elif pk_set is None:  # it leaves all its groups
+        names = recipients.names_of(instance)
+    else:
+        names = set(Group.objects.filter(pk__in=pk_set).values_list("name", flat=True))
+    _tell_anew(names)
+
+
+def channel_changed(channel: str) -> None:
+    """Its switch was turned."""
+    outbox.judge_again(channel=channel, in_s=NOTICED_S)
+    transaction.on_commit(lambda: lifecycle.catch_up(db_now()), robust=True)
+
+
+def _tell_anew(names: set[str]) -> None:
+    """Let open alerts whose owner has one of `names`, or may have stand-ins by it, tell who was not told."""
+    transaction.on_commit(lambda: _mark(names), robust=True)
+
+
+def _mark(names: set[str]) -> None:
+    if names & {*recipients.default_names(), recipients.SUPERUSERS}:
+        lifecycle.catch_up(db_now())
+        return
+    owners = lifecycle.open_owners()
+    ids = [pk for pk, owner in owners if names & set(recipients.names_in(owner))]
+    if ids:
+        lifecycle.catch_up(db_now(), ids)
