@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,6 +87,8 @@ class _Court:
         soon: Sequence[Row] = (),
     ) -> None:
         self._channel, self._now = channel, now
+        self._happenings = {row.occurrence_id for row in rows}
+        self._posts: set[tuple[int, str, str]] | None = None
         self._carried = _carried_by(rows)
         known = [*rows, *(row for carried in self._carried.values() for row in carried)]
         self._alerts = facts.alerts.of(
@@ -155,7 +157,18 @@ class _Court:
             return verdict
         if until := preferences.quiet_until(wishes, row.severity, self._now):
             return Verdict(state=NotificationState.PENDING, reason=Reason.QUIET_HOURS, due_at=until)
+        if self._was_posted(row):
+            return _final(NotificationState.SENT, Reason.NO_MENTION)
         return self._too_late(row)
+
+    def _was_posted(self, row: Row) -> bool:
+        """Whether the group has had a post about the same already, so that one more would mention no one anew."""
+        person = self._readers[row.recipient_id].person
+        if row.kind == NotificationKind.SUMMARY or not self._channel.without_mention(person):
+            return False
+        if self._posts is None:
+            self._posts = _posts(self._channel, self._happenings)
+        return (row.occurrence_id, row.kind, row.lane) in self._posts
 
     def _too_old(self, row: Row) -> Verdict | None:
         if row.expires_at > self._now:
@@ -271,6 +284,14 @@ def _carried_by(rows: Sequence[Row]) -> dict[int, list[Carried]]:
         for row in due.order_by("pk"):
             found[row.carried_by_id or 0].append(row)
     return found
+
+
+def _posts(channel: Channel, occurrences: Collection[int]) -> set[tuple[int, str, str]]:
+    """Occurrence, kind and lane of what was posted by `channel` about `occurrences`."""
+    sent = AlertNotification.objects.filter(
+        occurrence__among=occurrences, channel=channel.name, state=NotificationState.SENT
+    )
+    return set(sent.values_list("occurrence", "kind", "lane").distinct())
 
 
 def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:
