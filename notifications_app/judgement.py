@@ -59,7 +59,9 @@ def judge(
     facts: Facts,
     soon: Sequence[ClaimedRow] = (),
 ) -> list[Judged]:
-    """One judgement for each of `rows`, in a fixed number of queries; none where `facts` are known.
+    """One judgement for each of `rows`, in a fixed number of queries.
+
+    None where `facts` are known, but one for people whom a post of a group cannot mention.
 
     What is asked for them is asked for the rows of `soon` as well.
     """
