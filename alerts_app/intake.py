@@ -21,6 +21,7 @@ from scheduler_app.texts import cut_line, storable
 BODY_LIMIT_BYTES = 16_384
 CHANGED = (
     "occurrence_count", "last_seen_at", "title", "body", "link", "labels", "severity", "notified_at",
+    "catch_up_at",
 )  # fmt: skip
 RANK = {severity: number for number, severity in enumerate(Severity.values)}
 
@@ -73,7 +74,7 @@ def raise_alerts(news: Sequence[NewAlert]) -> list[AlertOccurrence]:
             found.append(occurrence)
         AlertOccurrence.objects.bulk_create(fresh)
         _store(alerts.values())
-        tell(one.pk for one in fresh if one.notifies)
+        tell(one.pk for one in fresh if one.fan_out_due)
     return found
 
 
@@ -92,6 +93,7 @@ def _happen(alert: AlertRecord, new: NewAlert, now: datetime) -> AlertOccurrence
     """Let `alert` happen once more; neither it nor the occurrence is stored yet."""
     worse = RANK[new.severity] > RANK[alert.severity]
     notifies = alert.occurrence_count == 0 or worse or _repeat_is_due(alert, now)
+    catches_up = not notifies and _catch_up_is_due(alert, now)
     occurrence = AlertOccurrence(
         alert=alert,
         kind=OccurrenceKind.FIRE,
@@ -103,7 +105,7 @@ def _happen(alert: AlertRecord, new: NewAlert, now: datetime) -> AlertOccurrence
         run_state=new.labels.get("state", "") if new.source == Source.RUN else "",
         run=new.run,
         notifies=notifies,
-        fan_out_due=notifies,
+        fan_out_due=notifies or catches_up,
     )
     alert.occurrence_count += 1
     alert.last_seen_at = occurrence.happened_at
@@ -111,6 +113,7 @@ def _happen(alert: AlertRecord, new: NewAlert, now: datetime) -> AlertOccurrence
     alert.labels = new.labels
     alert.severity = new.severity if worse else alert.severity
     alert.notified_at = now if notifies else alert.notified_at
+    alert.catch_up_at = None if catches_up else alert.catch_up_at
     return occurrence
 
 
@@ -150,6 +153,11 @@ def _episode(new: NewAlert, now: datetime) -> AlertRecord:
 def _store(alerts: Iterable[AlertRecord]) -> None:
     rows = [{name: getattr(alert, name) for name in ("id", *CHANGED)} for alert in alerts]
     bulk.update_each(AlertRecord, rows, match=("id",), values=CHANGED)
+
+
+def _catch_up_is_due(alert: AlertRecord, now: datetime) -> bool:
+    is_open = alert.state == AlertState.OPEN
+    return is_open and alert.catch_up_at is not None and alert.catch_up_at <= now
 
 
 def _repeat_is_due(alert: AlertRecord, now: datetime) -> bool:

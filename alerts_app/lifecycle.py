@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from alerts_app.errors import AlertStateError, UnknownAlertError
@@ -76,6 +77,26 @@ def recover_all(recoveries: Sequence[Recovery]) -> int:
         over = [(alert, known[alert.fingerprint]) for alert in alerts]
         _resolve([(alert, end) for alert, end in over if alert.last_seen_at <= end.happened_at])
     return len(alerts)
+
+
+def catch_up(at: datetime, alert_ids: Iterable[int] | None = None) -> int:
+    """Let the next occurrence from `at` on of open alerts (those of `alert_ids`, or all) tell who was not told.
+
+    Returns how many alerts there are.
+    """
+    with transaction.atomic():
+        alerts = AlertRecord.objects.filter(open_key__isnull=False)
+        if alert_ids is not None:
+            alerts = alerts.filter(pk__among=list(alert_ids))
+        later = alerts.filter(Q(catch_up_at__isnull=True) | Q(catch_up_at__gt=at))
+        # in the order in which the intake locks them
+        ids = list(later.order_by("open_key").select_for_update().values_list("pk", flat=True))
+        return AlertRecord.objects.filter(pk__among=ids).update(catch_up_at=at)
+
+
+def open_owners() -> list[tuple[int, str]]:
+    """Primary key and owner of each open alert."""
+    return list(AlertRecord.objects.filter(open_key__isnull=False).values_list("pk", "owner"))
 
 
 def _resolve(ended: Sequence[tuple[AlertRecord, Recovery]], *, by: str = "") -> None:

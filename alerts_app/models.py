@@ -36,6 +36,8 @@ class AlertRecord(models.Model):
     first_seen_at = models.DateTimeField(_("first seen"))
     last_seen_at = models.DateTimeField(_("last seen"))
     notified_at = models.DateTimeField(_("last told"), null=True)
+    catch_up_at = models.DateTimeField(_("told anew from"), null=True, editable=False)
+    """From then on the next occurrence is fanned out to people and channels that were not told of the alert."""
     acknowledged_at = models.DateTimeField(_("acknowledged"), null=True)
     acknowledged_by = models.CharField(_("acknowledged by"), max_length=150, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True)

@@ -25,6 +25,7 @@ class NotificationsConfig(AppConfig):
             findings,
             metrics,
             outbox,
+            reconsider,
             retention,
         )
         from notifications_app.channels import registry
@@ -39,4 +40,5 @@ class NotificationsConfig(AppConfig):
         occurrences_ready.connect(fan_out.receive, name="notifications_app.fan_out")
         findings.connect()
         metrics.connect()
+        reconsider.connect()
         retention.connect()

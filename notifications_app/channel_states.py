@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from notifications_app import reconsider
 from notifications_app.channel_declaration import declaration_of
 from notifications_app.channels import registry
 from notifications_app.channels.base import Channel
@@ -27,10 +28,10 @@ def all_states() -> list[ChannelState]:
     return [known[name] for name in registry.names()]
 
 
-def seen() -> list[ChannelState]:
-    """What `all_states` returns, without making the rows that are missing."""
+def read() -> dict[str, ChannelState]:
+    """As `all_states`, by channel, without making the rows that are missing."""
     known = ChannelState.objects.in_bulk(registry.names())
-    return [known.get(name) or ChannelState(channel=name) for name in registry.names()]
+    return {name: known.get(name) or ChannelState(channel=name) for name in registry.names()}
 
 
 def state_of(channel: str) -> ChannelState:
@@ -49,11 +50,15 @@ def sync(*, job_file: Any, now: datetime) -> None:
         if changed:
             state.file_values = wanted
             state.save(update_fields=[*changed, "file_values"])
+        if "enabled" in changed:
+            reconsider.channel_changed(state.channel)
 
 
 def set_enabled(channel: str, enabled: bool, *, by: str) -> None:
     """Off: what is due ends at once with an error, and people get it in-app."""
-    ChannelState.objects.filter(pk=channel).update(enabled=enabled)
+    with transaction.atomic():
+        ChannelState.objects.filter(pk=channel).update(enabled=enabled)
+        reconsider.channel_changed(channel)
     logger.warning("channel_switched", extra={"channel": channel, "enabled": enabled, "by": by})
 
 

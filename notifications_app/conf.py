@@ -35,6 +35,8 @@ class NotificationsConf:
 
     DEFAULT_RECIPIENTS: tuple[str, ...] = ()
     """User names, addresses or groups who are told when an owner is unknown."""
+    SILENT_OWNERS: tuple[str, ...] = ()
+    """Owners for whom no one stands in when no channel reaches them, such as that of jobs made for a demonstration."""
     QUEUE: str = one_of("auto", "redis", "celery", "database", default="auto")
     QUEUE_CAP: int = 100_000
     SITE_URL: str = ""

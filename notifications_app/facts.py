@@ -42,6 +42,12 @@ class Recent(Generic[T]):
             found = {key: self._kept[key][1] for key in wanted}
         return {key: value for key, value in found.items() if value is not None}
 
+    def forget_older(self, key: Any, age_s: float) -> None:
+        """Have `key` read again where it was read longer than `age_s` ago."""
+        with self._lock:
+            if self._kept.get(key, (0.0, None))[0] < since_boot_s() - age_s:
+                self._kept.pop(key, None)
+
     def _stale(self, keys: Iterable[Any], fresh_from_s: float) -> set[Any]:
         never = (0.0, None)
         return {

@@ -5,25 +5,43 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
 
+from alerts_app import lifecycle
 from alerts_app.models import AlertOccurrence
 from alerts_app.states import OccurrenceKind
-from notifications_app import claims, conf, new_rows, preferences, queues, recipients, summaries
+from notifications_app import (
+    claims,
+    conf,
+    new_rows,
+    preferences,
+    queues,
+    reconsider,
+    summaries,
+)
+from notifications_app.channel_alarms import channel_of
 from notifications_app.channels import registry
-from notifications_app.models import AlertNotification, NotificationSettings
+from notifications_app.channels.system.channel import IN_APP
+from notifications_app.models import AlertNotification
+from notifications_app.new_rows import Key
+from notifications_app.reach import Audience, Reach, Wanted
+from notifications_app.reconsider import PutOff
+from notifications_app.states import Reason
 from scheduler_app import bulk, outages
 from scheduler_app.transactions import brief
 
 logger = logging.getLogger("NotificationDispatcher")
 
 PUT_OFF_S = 60.0
+CATCH_UP_S = 5.0
+"""So soon at most an alert tells anew who could not be told; a change of preferences makes it the next occurrence."""
 TOGETHER = 100
 """Occurrences of one transaction at most."""
 ROWS_MOST = 2000
@@ -100,34 +118,91 @@ def _fan_out_first(ids: Sequence[int]) -> tuple[set[int], int]:
         marked = AlertOccurrence.objects.filter(pk__among=ids, fan_out_due=True)
         ordered = marked.select_related("alert").order_by("pk")
         waiting = list(ordered.select_for_update(of=("self",)))
-        readers = _readers(waiting)
+        readers = Readers.of(waiting)
         some = _as_many_as_fit(waiting, _sizes(waiting, readers))
         rows = _rows(some, readers, now)
         summaries.carry(summaries.in_storm(rows, now), now, wait_s=conf.get().SUMMARY_S)
         bulk.insert(AlertNotification, [_columns(row) for row in rows])
         told = [occurrence.pk for occurrence in some]
         AlertOccurrence.objects.filter(pk__among=told).update(fan_out_due=False)
+        _mark_told_repeats(some, rows)
         _ring_for(told, now)
+    put_off = [row for row in rows if row.reason == Reason.QUIET_HOURS]
+    reconsider.look_again((PutOff(r.recipient_id, r.severity, r.due_at) for r in put_off), now)
+    if incomplete := readers.incomplete_alerts(some):
+        lifecycle.catch_up(now + timedelta(seconds=CATCH_UP_S), incomplete)
     new = Counter(row.occurrence_id for row in rows)
     for one in some:
         logger.info("fan_out", extra={"alert": one.alert_id, "kind": one.kind, "new": new[one.pk]})
-        if not readers.get(one.alert.owner, True):
-            extra = {"alert": one.alert_id, "owner": one.alert.owner}
-            logger.error("nobody_to_tell", extra=extra)
+        if one.notifies:
+            _log_audience(one, readers.audiences.get(one.pk))
     return {*ids} - {one.pk for one in waiting[len(some) :]}, len(rows)
 
 
-def _readers(occurrences: Sequence[AlertOccurrence]) -> dict[str, list[NotificationSettings]]:
-    """Whom each owner of an alert that fires means, and what they want."""
-    owners = {one.alert.owner for one in occurrences if one.kind == OccurrenceKind.FIRE}
-    people = {owner: recipients.resolve(owner) for owner in sorted(owners)}
-    wishes = preferences.of_all([user for users in people.values() for user in users])
-    return {owner: [wishes[user.pk] for user in users] for owner, users in people.items()}
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who is told of each occurrence that fires an alert, by its primary key."""
+
+    reach: Reach
+    wanted: Mapping[int, Wanted]
+    audiences: Mapping[int, Audience]
+
+    @classmethod
+    def of(cls, occurrences: Sequence[AlertOccurrence]) -> Readers:
+        wanted = {
+            one.pk: Wanted(one.alert.owner, one.alert.severity, channel_of(one.alert))
+            for one in occurrences
+            if one.kind == OccurrenceKind.FIRE
+        }
+        reach = Reach(one.owner for one in wanted.values())
+        found = {one: reach.audience(one) for one in set(wanted.values())}
+        return cls(reach, wanted, {pk: found[one] for pk, one in wanted.items()})
+
+    def addresses(self, occurrence: AlertOccurrence) -> Iterator[tuple[tuple[int, Key], str]]:
+        """Each person and channel that can be told of `occurrence`, with the address."""
+        wanted, audience = self.wanted[occurrence.pk], self.audiences[occurrence.pk]
+        for one in audience.told_by_wish:
+            for way in self.reach.ways(one, wanted):
+                if not way.obstacle:
+                    yield (occurrence.pk, (preferences.key_of(one.user), way.channel)), way.address
+        for one in audience.last_resort:
+            yield (occurrence.pk, (preferences.key_of(one.user), IN_APP)), ""
+
+    def incomplete_alerts(self, occurrences: Sequence[AlertOccurrence]) -> set[int]:
+        """Alerts of which some people are not told by a channel that they want."""
+        return {
+            one.alert_id
+            for one in occurrences
+            if one.pk in self.wanted
+            and not self.reach.is_complete(self.audiences[one.pk], self.wanted[one.pk])
+        }
 
 
-def _sizes(
-    occurrences: Sequence[AlertOccurrence], readers: Mapping[str, Sequence[NotificationSettings]]
-) -> list[int]:
+def _log_audience(occurrence: AlertOccurrence, audience: Audience | None) -> None:
+    if audience is None or not audience.obstacles:
+        return
+    extra = {
+        "alert": occurrence.alert_id,
+        "owner": occurrence.alert.owner,
+        "why": audience.obstacles,
+        "instead": [preferences.key_of(one.user) for one in audience.everyone],
+    }
+    if audience.everyone:
+        logger.warning("owner_not_reached", extra=extra)
+    else:
+        logger.error("nobody_to_tell", extra=extra)
+
+
+def _mark_told_repeats(
+    occurrences: Sequence[AlertOccurrence], rows: Sequence[AlertNotification]
+) -> None:
+    """A repeat that told those who were not told before notifies, too."""
+    repeats = {one.pk for one in occurrences if not one.notifies} & {r.occurrence_id for r in rows}
+    if repeats:
+        AlertOccurrence.objects.filter(pk__among=repeats).update(notifies=True)
+
+
+def _sizes(occurrences: Sequence[AlertOccurrence], readers: Readers) -> list[int]:
     """About how many rows each of `occurrences` will have."""
     channels = len(registry.names())
     over = [one for one in occurrences if one.kind == OccurrenceKind.RESOLVE]
@@ -136,7 +211,7 @@ def _sizes(
     return [
         told.get(one.alert_id, 0)
         if one.kind == OccurrenceKind.RESOLVE
-        else len(readers[one.alert.owner]) * channels
+        else len(readers.audiences[one.pk].everyone) * channels
         for one in occurrences
     ]
 
@@ -154,15 +229,19 @@ def _as_many_as_fit(
 
 
 def _rows(
-    occurrences: Sequence[AlertOccurrence],
-    readers: Mapping[str, Sequence[NotificationSettings]],
-    now: datetime,
+    occurrences: Sequence[AlertOccurrence], readers: Readers, now: datetime
 ) -> list[AlertNotification]:
     if occurrences and occurrences[0].kind == OccurrenceKind.RESOLVE:
         return new_rows.resolve_rows(occurrences, now)
-    return [
-        row for one in occurrences for row in new_rows.fire_rows(one, readers[one.alert.owner], now)
-    ]
+    rows = {one: new_rows.fire_rows(one, readers.audiences[one.pk], now) for one in occurrences}
+    first = [row for one in occurrences if one.notifies for row in rows[one]]
+    repeats = [one for one in occurrences if not one.notifies]
+    if not repeats:
+        return first
+    addresses = dict(pair for one in repeats for pair in readers.addresses(one))
+    told = [(row.alert_id, new_rows.key_of(row)) for row in first]
+    again = [row for one in repeats for row in rows[one]]
+    return [*first, *new_rows.untold(again, addresses, told)]
 
 
 def _columns(row: AlertNotification) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from notifications_app import channel_states, conf, forecast, lanes, recipients
+from notifications_app import channel_states, conf, lanes, owner_findings
 from notifications_app.channels import registry
 from notifications_app.models import AlertNotification, ChannelState, LaneState
 from notifications_app.states import NotificationState, Reason
 from scheduler_app import links, nodes, verdict, verify
-from scheduler_app.clock import db_now
 from scheduler_app.masking import mask
 from scheduler_app.states import NodeKind, Severity
 from scheduler_app.verdict import Kind
@@ -36,6 +35,12 @@ KINDS = {
         words=ngettext_lazy("%(n)d channel is paused", "%(n)d channels are paused", "n"),
         page=_CHANNELS,
     ),
+    "owner": Kind(
+        words=ngettext_lazy(
+            "The owner of %(n)d job cannot be told", "The owners of %(n)d jobs cannot be told", "n"
+        ),
+        page="vigil_scheduler:jobs",
+    ),
     "dead_letters": Kind(
         words=ngettext_lazy(
             "Messages by %(n)d channel were given up",
@@ -51,18 +56,11 @@ KINDS = {
 def connect() -> None:
     for name, kind in KINDS.items():
         verdict.register_kind(name, kind)
-    verify.register_owner_check("notifications_app", problem_of_owner)
     verify.register_check("notifications_app", worker_findings)
+    verify.register_check("notifications_app.owners", owner_findings.of_owners)
+    verify.register_check("notifications_app.hours", owner_findings.of_hours, for_pages=False)
     verify.register_check("notifications_app.channels", channel_findings)
     verify.register_check("notifications_app.dead_letters", dead_letter_findings)
-
-
-def problem_of_owner(owner: str) -> str:
-    """Why a failure would reach nobody by this name; "" when somebody would hear of it."""
-    if problem := recipients.problem_of(owner):
-        return problem
-    told = forecast.who_would_hear(owner, Severity.ERROR, db_now())
-    return "" if any(line.at for line in told) else _("No channel reaches anybody of them.")
 
 
 def worker_findings(now: datetime) -> Iterator[Finding]:
@@ -79,7 +77,7 @@ def worker_findings(now: datetime) -> Iterator[Finding]:
 def channel_findings(now: datetime) -> Iterator[Finding]:
     """Channels that are switched on and cannot send, that fail each time, or that are paused."""
     pauses = lanes.pauses(now)
-    for state in channel_states.seen():
+    for state in channel_states.read().values():
         if fault := _fault(state):
             text = f"{state.channel}: {fault}"
             yield _of_channel("channel", text, Severity.ERROR, owner=state.owner)

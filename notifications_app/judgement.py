@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,9 @@ def judge(
     facts: Facts,
     soon: Sequence[ClaimedRow] = (),
 ) -> list[Judged]:
-    """One judgement for each of `rows`, in a fixed number of queries; none where `facts` are known.
+    """One judgement for each of `rows`, in a fixed number of queries.
+
+    None where `facts` are known, but one for people whom a post of a group cannot mention.
 
     What is asked for them is asked for the rows of `soon` as well.
     """
@@ -87,6 +89,8 @@ class _Court:
         soon: Sequence[Row] = (),
     ) -> None:
         self._channel, self._now = channel, now
+        self._happenings = {row.occurrence_id for row in rows}
+        self._posts: set[tuple[int, str, str]] | None = None
         self._carried = _carried_by(rows)
         known = [*rows, *(row for carried in self._carried.values() for row in carried)]
         self._alerts = facts.alerts.of(
@@ -95,6 +99,9 @@ class _Court:
         self._occurrences = facts.occurrences.of(
             (row.occurrence_id for row in known), (row.occurrence_id for row in soon)
         )
+        for row in rows:
+            if row.reason == Reason.QUIET_HOURS:  # a change of preferences may have made it due
+                facts.readers.forget_older(row.recipient_id, (now - row.due_at).total_seconds())
         self._readers = facts.readers.of(
             (row.recipient_id for row in rows), (row.recipient_id for row in soon)
         )
@@ -144,14 +151,26 @@ class _Court:
             return verdict
         if row.kind == NotificationKind.TEST:
             return None
-        fell_back = row.channel == IN_APP and row.reason == Reason.CHANNEL_OFF
-        if not fell_back and not preferences.wants(wishes, row.channel):
+        if row.channel == IN_APP and row.reason in STANDS_IN:
+            return None
+        if not preferences.wants(wishes, row.channel):
             return _final(NotificationState.SUPPRESSED, Reason.SWITCHED_OFF)
-        if not fell_back and (verdict := self._too_mild(row, wishes)):
+        if verdict := self._too_mild(row, wishes):
             return verdict
         if until := preferences.quiet_until(wishes, row.severity, self._now):
             return Verdict(state=NotificationState.PENDING, reason=Reason.QUIET_HOURS, due_at=until)
+        if self._was_posted(row):
+            return _final(NotificationState.SENT, Reason.NO_MENTION)
         return self._too_late(row)
+
+    def _was_posted(self, row: Row) -> bool:
+        """Whether the group has had a post about the same already, so that one more would mention no one anew."""
+        person = self._readers[row.recipient_id].person
+        if row.kind == NotificationKind.SUMMARY or not self._channel.without_mention(person):
+            return False
+        if self._posts is None:
+            self._posts = _posts(self._channel, self._happenings)
+        return (row.occurrence_id, row.kind, row.lane) in self._posts
 
     def _too_old(self, row: Row) -> Verdict | None:
         if row.expires_at > self._now:
@@ -254,6 +273,8 @@ class _Court:
 WORDINGS_MOST = 500
 _wordings: dict[tuple[Any, ...], Wording] = {}
 """What was said lately; for a thousand recipients in one language and zone it is worded once."""
+STANDS_IN = (Reason.CHANNEL_OFF, Reason.LAST_RESORT)
+"""An inbox entry with one of these takes the place of a message by another channel: no wish holds it back."""
 SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
 
 
@@ -265,6 +286,14 @@ def _carried_by(rows: Sequence[Row]) -> dict[int, list[Carried]]:
         for row in due.order_by("pk"):
             found[row.carried_by_id or 0].append(row)
     return found
+
+
+def _posts(channel: Channel, occurrences: Collection[int]) -> set[tuple[int, str, str]]:
+    """Occurrence, kind and lane of what was posted by `channel` about `occurrences`."""
+    sent = AlertNotification.objects.filter(
+        occurrence__among=occurrences, channel=channel.name, state=NotificationState.SENT
+    )
+    return set(sent.values_list("occurrence", "kind", "lane").distinct())
 
 
 def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.db.models import Count
 
-from notifications_app import selectors
+from notifications_app import owner_findings, selectors
 from notifications_app.models import ChannelTally, DeliveryAttempt, GatewayTally
 from notifications_app.selectors import ChannelLine
 from scheduler_app import metrics, recount
 from scheduler_app.exposition import Distribution, counter, gauge, histogram
+from scheduler_app.models import ScheduledJob
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.selectors import Cells
 
@@ -58,6 +59,7 @@ def lines(now: datetime) -> Iterator[str]:
         _distributions(channels, "latency"),
     )
     queue = selectors.queue_facts(now)
+    yield from _owners()
     yield from gauge(
         "scheduler_notification_workers",
         "Notification workers that are alive.",
@@ -67,6 +69,16 @@ def lines(now: datetime) -> Iterator[str]:
         "scheduler_notification_oldest_due_seconds",
         "How long the oldest message that is due has waited; 0: none is.",
         [({}, queue["oldest_due_s"])],
+    )
+
+
+def _owners() -> Iterator[str]:
+    unreached = owner_findings.unreached()
+    jobs = ScheduledJob.objects.order_by("pk").values_list("pk", flat=True)
+    yield from gauge(
+        "scheduler_owner_unreachable",
+        "1 while no channel reaches the owner of the job, or the inbox alone beside channels that are up.",
+        [({"job_id": job}, int(job in unreached)) for job in jobs],
     )
 
 

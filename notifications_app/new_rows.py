@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -17,28 +17,83 @@ from notifications_app.channels.system.channel import IN_APP
 from notifications_app.errors import MissingAddressError
 from notifications_app.models import AlertNotification, NotificationSettings
 from notifications_app.models.notifications import PRIORITY
+from notifications_app.reach import Audience
 from notifications_app.states import FINAL_STATES, NotificationKind, NotificationState, Reason
+
+Key = tuple[str, str]
+"""Person and channel."""
+REMOVABLE = (
+    Reason.NO_ADDRESS,
+    Reason.CHANNEL_OFF,
+    Reason.SWITCHED_OFF,
+    Reason.BELOW_SEVERITY,
+    Reason.PERSON_GONE,
+)
 
 
 def fire_rows(
-    occurrence: AlertOccurrence, readers: Sequence[NotificationSettings], now: datetime
+    occurrence: AlertOccurrence, audience: Audience, now: datetime
 ) -> list[AlertNotification]:
-    """A row for each of the people, and for each channel by which they want to hear of it."""
+    """A row for each person and each channel by which they want to be told; one in-app for each of the last resort."""
     alert = occurrence.alert
     about = channel_alarms.channel_of(alert)
     names = [name for name in registry.names() if name != about]
-    # who has no channel but the one that does not work is told in-app, whatever the switches say
-    last_resort = [IN_APP] if about else []
     rows = []
-    for wishes in readers:
+    for wishes in audience.told_by_wish:
         wanted = preferences.channels_for(wishes, alert.severity, names)
-        channels = wanted or last_resort
+        # who has no channel but the one that the alert is about is told in-app, whatever the switches say
+        channels = wanted or ([IN_APP] if about else [])
         mine = rows_for(alert, occurrence, NotificationKind.FIRE, wishes, channels, now)
         if not wanted:
             for row in mine:
                 row.reason = Reason.CHANNEL_OFF
         rows += mine
+    for wishes in audience.last_resort:
+        (row,) = rows_for(alert, occurrence, NotificationKind.FIRE, wishes, [IN_APP], now)
+        row.due_at, row.reason = now, Reason.LAST_RESORT
+        rows.append(row)
     return rows
+
+
+def untold(
+    rows: Sequence[AlertNotification],
+    addresses: Mapping[tuple[int, Key], str],
+    told: Iterable[tuple[int, Key]],
+) -> list[AlertNotification]:
+    """Those of the new `rows`, of occurrences that repeat open alerts, whose people were not told of the alert yet.
+
+    `addresses` has the address of each person and channel that can be told now, by occurrence; `told` are other rows of
+    the same transaction, by alert. One query.
+    """
+    now_at = {
+        (row.alert_id, key_of(row)): addresses.get((row.occurrence_id, key_of(row))) for row in rows
+    }
+    known = set(told)
+    fired = AlertNotification.objects.filter(
+        alert__among={row.alert_id for row in rows}, kind=NotificationKind.FIRE
+    )
+    for row in fired:
+        key = (row.alert_id, key_of(row))
+        if key in now_at and not _was_untold(row, now_at[key]):
+            known.add(key)
+    found = []
+    for row in rows:
+        key = (row.alert_id, key_of(row))
+        if (row.occurrence_id, key_of(row)) in addresses and key not in known:
+            known.add(key)
+            found.append(row)
+    return found
+
+
+def key_of(row: AlertNotification) -> Key:
+    return row.recipient_key, row.channel
+
+
+def _was_untold(row: AlertNotification, address: str | None) -> bool:
+    """Whether the row ended for a reason that a change of preferences, address or channel removes."""
+    if row.state not in (NotificationState.DEAD, NotificationState.SUPPRESSED):
+        return False
+    return row.reason in REMOVABLE or (row.reason == Reason.REFUSED and row.address != address)
 
 
 def rows_for(
@@ -132,6 +187,7 @@ def _resolve_row(
         firing,
         occurrence_id=occurrence.pk,
         kind=NotificationKind.RESOLVE,
+        reason=Reason.LAST_RESORT if firing.reason == Reason.LAST_RESORT else Reason.NONE,
         created_at=now,
         due_at=now,
         expires_at=now + timedelta(seconds=conf.get().EXPIRY_S[firing.severity]),

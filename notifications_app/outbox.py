@@ -167,6 +167,29 @@ def _release(ids: Sequence[int], verdict: Verdict, now: datetime) -> None:
     )
 
 
+def judge_again(*, in_s: float = 0.0, **whose: Any) -> int:
+    """Make what waits for the end of quiet hours due (in `in_s`), of the rows that `whose` filters; returns how many.
+
+    Rows in back-off, behind another row or in a summary keep their time.
+    """
+    with transaction.atomic():
+        now = db_now()
+        rows = AlertNotification.objects.filter(
+            state=NotificationState.PENDING,
+            reason=Reason.QUIET_HOURS,
+            held_by__isnull=True,
+            carried_by__isnull=True,
+            due_at__gt=now,
+            **whose,
+        )
+        ids = list(rows.values_list("pk", flat=True)[: conf.get().QUEUE_CAP])
+        if not ids:
+            return 0
+        count = rows.update(due_at=now + timedelta(seconds=in_s))
+        transaction.on_commit(lambda: queues.ring(ids), robust=True)
+    return count
+
+
 def lose(rows: Iterable[ClaimedRow], token: str, error: str) -> None:
     """Count a claim that ended without an outcome although its worker lives."""
     with transaction.atomic():

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from notifications_app import conf
+from notifications_app.channels import registry
 from notifications_app.channels.apprise.channel import shown as shown_apprise
 from notifications_app.channels.base import Person
 from notifications_app.channels.webhook.channel import shown as shown_webhook
 from notifications_app.models import NotificationSettings
 from notifications_app.quiet_hours import QuietHours
+from notifications_app.spans import Span
 from scheduler_app import bulk
 from scheduler_app.states import Severity
 
@@ -31,15 +33,34 @@ def of(user: Any) -> NotificationSettings:
 def of_all(users: Sequence[Any]) -> dict[Any, NotificationSettings]:
     """The settings of `users` by primary key."""
     saved = bulk.by_pk(NotificationSettings, [user.pk for user in users])
-    found = {user.pk: saved.get(user.pk) or NotificationSettings(user=user) for user in users}
+    found = {user.pk: saved.get(user.pk) or defaults_of(user) for user in users}
     for user in users:
         found[user.pk].user = user
     return found
 
 
+def defaults_of(user: Any) -> NotificationSettings:
+    """The unsaved settings of a person who has chosen nothing."""
+    return NotificationSettings(user=user, **_open_channels())
+
+
+def _open_channels() -> dict[str, bool]:
+    """Switches of channels that the site has set up for all: those who have chosen nothing are told by them, too."""
+    switches = {f"{name.lower()}_enabled": name for name in registry.names()}
+    own = {field.name for field in NotificationSettings._meta.concrete_fields}
+    return {
+        switch: True
+        for switch, name in switches.items()
+        if switch in own and registry.reaches_all(name)
+    }
+
+
 def save(user: Any, changes: Mapping[str, Any]) -> NotificationSettings:
     """Write `changes` (valid values by field, see `NotificationSettings.clean`); what they do not name stays."""
-    saved, _created = NotificationSettings.objects.update_or_create(user=user, defaults=changes)
+    first = {**_open_channels(), **changes}
+    saved, _created = NotificationSettings.objects.update_or_create(
+        user=user, defaults=changes, create_defaults=first
+    )
     return saved
 
 
@@ -66,12 +87,28 @@ def is_severe_enough(settings: NotificationSettings, channel: str, severity: str
 
 def quiet_until(settings: NotificationSettings, severity: str, now: datetime) -> datetime | None:
     """When the person's present quiet hours end; None outside of them or when the alert may break them."""
+    hours = _quiet_hours(settings, severity)
+    return hours.ends_at(now) if hours else None
+
+
+def quiet_spans(
+    settings: NotificationSettings, severity: str, begin: datetime, end: datetime
+) -> list[Span]:
+    """The person's quiet hours from `begin` until `end`, as far as an alert of `severity` may not break them."""
+    hours = _quiet_hours(settings, severity)
+    return hours.spans(begin, end) if hours else []
+
+
+def zone_of(settings: NotificationSettings) -> str:
+    return settings.timezone or conf.site_time_zone()
+
+
+def _quiet_hours(settings: NotificationSettings, severity: str) -> QuietHours | None:
     if settings.quiet_start is None or settings.quiet_end is None:
         return None
     if severity == Severity.CRITICAL and settings.critical_bypasses_quiet:
         return None
-    zone = settings.timezone or conf.site_time_zone()
-    return QuietHours(settings.quiet_start, settings.quiet_end, zone).ends_at(now)
+    return QuietHours(settings.quiet_start, settings.quiet_end, zone_of(settings))
 
 
 def language_of(settings: NotificationSettings) -> str:

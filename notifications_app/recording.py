@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from notifications_app import (
     fallback,
     lanes,
     outbox,
+    reconsider,
     rollups,
     summaries,
 )
@@ -27,6 +28,7 @@ from notifications_app.judgement import Judged
 from notifications_app.lanes import Lane
 from notifications_app.models import AlertNotification, DeliveryAttempt
 from notifications_app.outbox import Settlement, Verdict
+from notifications_app.reconsider import PutOff
 from notifications_app.states import AttemptOutcome, NotificationState, Reason
 from notifications_app.verdicts import (
     blames_gateway,
@@ -74,7 +76,7 @@ def record(results: Sequence[Result]) -> None:
     """Write `results` for the rows that are still leased to their tokens; late ones leave an attempt only."""
     late = [one.judged.row for one in results if one.judged.verdict and one.judged.verdict.is_late]
     with brief() as now:
-        ended = [(one, _settlement(one, now)) for one in results]
+        ended = list(_together((one, _settlement(one, now)) for one in results))
         asked = [pair for pair in ended if _was_asked(*pair)]
         summaries.carry(late, now, wait_s=GATHER_S)
         kept = outbox.settle([settlement for _one, settlement in ended], now)
@@ -85,8 +87,16 @@ def record(results: Sequence[Result]) -> None:
             lanes.end_probe(lane, now)
         _note_lanes([one for one in results if one.outcome], now)
         rollups.count(attempts, _births(asked), now)
+    reconsider.look_again(_put_off(ended), now)
     for (one, settlement), attempt in zip(asked, attempts, strict=True):
         _log(one, settlement.verdict, attempt)
+
+
+def _put_off(ended: Iterable[tuple[Result, Settlement]]) -> Iterator[PutOff]:
+    for _one, settlement in ended:
+        row, verdict = settlement.row, settlement.verdict
+        if verdict.reason == Reason.QUIET_HOURS and verdict.due_at:
+            yield PutOff(row.recipient_id, row.severity, verdict.due_at)
 
 
 def _births(asked: Sequence[tuple[Result, Settlement]]) -> list[tuple[str, datetime]]:
@@ -107,11 +117,35 @@ def _settlement(one: Result, now: datetime) -> Settlement:
     if judged.verdict is None:
         if judged.told_resolve:
             verdict = replace(verdict, told_resolve=True)
+        if verdict.state == NotificationState.SENT:
+            verdict = replace(verdict, reason=_remark(one))
         if verdict.due_at is None:
             carried += [
                 (row, replace(verdict, told_resolve=is_over)) for row, is_over in judged.told
             ]
     return Settlement(row=judged.row, token=one.claim.token, verdict=verdict, carried=carried)
+
+
+def _together(
+    ended: Iterable[tuple[Result, Settlement]],
+) -> Iterator[tuple[Result, Settlement]]:
+    """Give messages that failed in one post one time for the next try, so that they share that post as well."""
+    due: dict[tuple[str, NotificationState], datetime] = {}
+    for one, settlement in ended:
+        verdict = settlement.verdict
+        if one.error and one.channel.batch_by_group and verdict.due_at:
+            due_at = due.setdefault((one.claim.token, verdict.state), verdict.due_at)
+            yield one, replace(settlement, verdict=replace(verdict, due_at=due_at))
+        else:
+            yield one, settlement
+
+
+def _remark(one: Result) -> Reason:
+    """What is to be known of a message that was sent."""
+    message = one.judged.message
+    if message and one.channel.without_mention(message.person):
+        return Reason.NO_MENTION
+    return Reason.LAST_RESORT if one.judged.row.reason == Reason.LAST_RESORT else Reason.NONE
 
 
 def _was_asked(one: Result, settlement: Settlement) -> bool:

@@ -44,7 +44,7 @@ MOVES: dict[NotificationState, tuple[NotificationState, ...]] = {
 
 
 class Reason(TextChoices):
-    """Why a notification ended other than by being sent, or waits."""
+    """Why a notification waits or ended other than by being sent, and what is to be known of one that was sent."""
 
     NONE = "", ""
     REFUSED = "REFUSED", _("refused by the gateway")
@@ -65,6 +65,8 @@ class Reason(TextChoices):
     IN_SUMMARY = "IN_SUMMARY", _("part of a summary")
     DAILY_CAP = "DAILY_CAP", _("the channel's daily cap is reached")
     NOTHING_LEFT = "NOTHING_LEFT", _("nothing of it was left to tell")
+    NO_MENTION = "NO_MENTION", _("posted to the group without a mention")
+    LAST_RESORT = "LAST_RESORT", _("no channel reaches the owner or the default recipients")
 
 
 class AttemptOutcome(TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -33,10 +34,18 @@ def called(model: Any, name: str, path: str = "") -> Q:
 
     Selects no user where neither field can hold `name`.
     """
+    return called_any(model, [name], path)
+
+
+def called_any(model: Any, names: Collection[str], path: str = "") -> Q:
+    """The users of `model` whose user name or address is one of `names`."""
     found = Q(pk__in=())
     for field in (model.USERNAME_FIELD, model.get_email_field_name()):
-        if has_field(model, field) and _can_be(model, field, name):
-            found |= Q(**{f"{path}{field}": name})
+        possible = [
+            name for name in names if has_field(model, field) and _can_be(model, field, name)
+        ]
+        if possible:
+            found |= Q(**{f"{path}{field}__among": possible})
     return found
 
 

@@ -77,6 +77,11 @@ def registered(now: datetime, *, for_pages: bool = False) -> Iterator[Finding]:
             yield Finding(kind="check", text=cut_line(text, 500), severity=Severity.ERROR)
 
 
+def about(job_id: str, now: datetime) -> list[Finding]:
+    """What the apps above find about one job."""
+    return [one for check in _checks.values() for one in check(now) if one.job == job_id]
+
+
 def verify(now: datetime, *, offline: bool = False) -> Report:
     """Check every job of the file; `offline`: only what needs neither a database nor a living node.
 

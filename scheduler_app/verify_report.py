@@ -45,6 +45,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Finding):
+    """What a check found that is good to know and asks for nothing: it stays out of the verdict."""
+
+    severity: str = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedJob:
     """A job of the file as it is in force; `next_run_at` None: never."""
 
@@ -74,8 +81,10 @@ class Report:
         return not self.findings
 
     def find(self, findings: Iterable[Finding]) -> None:
-        """Add `findings`, each once: the file and the database often have the same fault."""
-        self.findings += dict.fromkeys(findings)
+        """Add `findings`, each once: the file and the database often have the same fault. A Note is among the notes."""
+        found = dict.fromkeys(findings)
+        self.findings += [one for one in found if not isinstance(one, Note)]
+        self.notes += [one for one in found if isinstance(one, Note)]
 
     def note(self, notes: Iterable[Finding]) -> None:
         self.notes += dict.fromkeys(notes)

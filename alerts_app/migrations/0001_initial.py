@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('first_seen_at', models.DateTimeField(verbose_name='first seen')),
                 ('last_seen_at', models.DateTimeField(verbose_name='last seen')),
                 ('notified_at', models.DateTimeField(null=True, verbose_name='last told')),
+                ('catch_up_at', models.DateTimeField(editable=False, null=True, verbose_name='told anew from')),
                 ('acknowledged_at', models.DateTimeField(null=True, verbose_name='acknowledged')),
                 ('acknowledged_by', models.CharField(blank=True, max_length=150, verbose_name='acknowledged by')),
                 ('resolved_at', models.DateTimeField(null=True, verbose_name='resolved')),

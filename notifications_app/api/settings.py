@@ -125,7 +125,7 @@ class Settings(Endpoint):
         given.is_valid(raise_exception=True)
         values = given.validated_data
         if not given.partial:
-            blank = NotificationSettings()
+            blank = preferences.defaults_of(person)
             values = {**{name: getattr(blank, name) for name in FIELDS}, **values}
         return Response(SettingsShape(preferences.save(person, values)).data)
 

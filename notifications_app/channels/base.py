@@ -150,6 +150,10 @@ class Channel(ABC):
         Raises MissingAddressError, whose text names what is missing and the person.
         """
 
+    def without_mention(self, person: Person) -> str:
+        """Why the group post that tells `person` does not mention them; "" for a mention, or a message of their own."""
+        return ""
+
     def lane(self, address: str, topic: Topic = NO_TOPIC) -> str:
         """Names the target (a robot, a host) whose slowness or throttling concerns nobody but itself.
 

@@ -25,7 +25,7 @@ from notifications_app.channels.system.channel import SystemChannel
 from notifications_app.channels.webhook.channel import WebhookChannel
 from notifications_app.channels.wechat.channel import WechatChannel
 from notifications_app.channels.wechat_app.channel import WechatAppChannel
-from notifications_app.errors import ConfigurationError
+from notifications_app.errors import ConfigurationError, MissingAddressError
 from scheduler_app.texts import cut_line, storable
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,16 @@ def create(name: str, options: Mapping[str, Any]) -> Channel:
 def shared(name: str) -> Channel:
     """The channel as the settings have it, one for the whole process: for questions, not for sending."""
     return create(name, conf.channel_options(name))
+
+
+@cache
+def reaches_all(name: str) -> bool:
+    """Whether the channel is configured and reaches people without an address of their own, by a group or a site."""
+    try:
+        shared(name).address(Person(key="", name="?"))
+    except MissingAddressError:
+        return False
+    return not shared(name).problem()
 
 
 class _Unusable(Channel):
@@ -153,6 +163,7 @@ def _forget(*, setting: str, **_: object) -> None:
     if setting == "VIGIL_NOTIFICATIONS":
         _found.cache_clear()
         shared.cache_clear()
+        reaches_all.cache_clear()
 
 
 setting_changed.connect(_forget, dispatch_uid="notifications_app.channels.registry")

@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 
 from notifications_app import conf, preferences
 from notifications_app.channels import registry
+from notifications_app.channels.base import Person
 from notifications_app.channels.targets import Target
 from notifications_app.channels.webhook.channel import WebhookChannel
+from notifications_app.errors import MissingAddressError
 from notifications_app.pages.preferences_form import CHANNELS, PreferencesForm
 from scheduler_app import conf as scheduler_conf
 from scheduler_app import zones
@@ -26,6 +28,7 @@ def my_settings(request: HttpRequest) -> HttpResponse:
         preferences.save(request.user, form.cleaned_data)
         messages.success(request, _("Your settings are saved."))
         return HttpResponseRedirect(reverse("vigil_notifications:settings"))
+    person = preferences.person_of(preferences.of(request.user))
     context = {
         "form": form,
         "channels": [
@@ -33,16 +36,28 @@ def my_settings(request: HttpRequest) -> HttpResponse:
                 form[f"{name}_enabled"],
                 form[f"{name}_min_severity"],
                 name.upper(),
-                not registry.create(name.upper(), conf.channel_options(name.upper())).problem(),
+                _remark(name.upper(), person),
             )
             for name in CHANNELS
         ],
         "webhook_secrets": _webhook_secrets(request),
-        "account_email": preferences.person_of(preferences.of(request.user)).email,
+        "account_email": person.email,
         "site_zone": scheduler_conf.site_time_zone(),
         "zones": sorted(zones.names()),
     }
     return render(request, "notifications_app/settings.html", context)
+
+
+def _remark(channel: str, person: Person) -> str:
+    """What keeps `channel` from the reader, or what is to be known of how it reaches them."""
+    one = registry.shared(channel)
+    if one.problem():
+        return _("not set up on this site")
+    try:
+        one.address(person)
+    except MissingAddressError as error:
+        return str(error)
+    return one.without_mention(person)
 
 
 def _webhook_secrets(request: HttpRequest) -> list[str]:

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming, zones
+from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming, verify, zones
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.masking import shown
@@ -85,6 +85,7 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "run_form": RunForm(job) if is_staff(request.user) else None,
         "drift": _drift(job),
         "slots": recent_slots(job_id, now),
+        "findings": verify.about(job_id, now),
     }
     return render(request, "scheduler_app/job.html", context)
 

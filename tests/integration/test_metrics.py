@@ -48,6 +48,7 @@ FAMILIES = {
     "scheduler_notification_pending": "gauge",
     "scheduler_notification_oldest_due_seconds": "gauge",
     "scheduler_notification_channel_up": "gauge",
+    "scheduler_owner_unreachable": "gauge",
 }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from notifications_app.channels.apprise import service
@@ -14,9 +16,11 @@ from notifications_app.channels.configuration import lacking, setting
 from notifications_app.channels.targets import Target, blaming, target_of
 from notifications_app.errors import MissingAddressError, PermanentError
 from scheduler_app.masking import add_secret
+from scheduler_app.texts import cut_line
 
 MOST_S = 20.0
 """How long one service may take."""
+NAMES_LIMIT = 200
 
 
 class AppriseChannel(Channel):
@@ -45,6 +49,11 @@ class AppriseChannel(Channel):
             raise MissingAddressError(_("no Apprise URL set for %(name)s") % {"name": person.name})
         return shown(target.url)
 
+    def without_mention(self, person: Person) -> str:
+        target = target_of(person.apprise_url, self._url)
+        is_shared = target is not None and not target.is_own
+        return _("posted to the site's group without a mention") if is_shared else ""
+
     def lane(self, address: str, topic: Topic = NO_TOPIC) -> str:
         return address.removesuffix("/…")[:64]
 
@@ -60,7 +69,17 @@ class AppriseChannel(Channel):
             raise PermanentError("This person has no Apprise URL.")
         left_s = min(deadline.left_s(), MOST_S)
         with blaming(target):
-            return service.notify(target.url, messages[0], left_s, is_own=target.is_own)
+            message = messages[0] if target.is_own else _naming(messages)
+            return service.notify(target.url, message, left_s, is_own=target.is_own)
+
+
+def _naming(messages: Sequence[Message]) -> Message:
+    """The first message, with the names of all whom its post is for."""
+    first = messages[0]
+    names = ", ".join(dict.fromkeys(message.person.name for message in messages))
+    with translation.override(first.person.language):
+        line = cut_line(f"{_('For')}: {names}", NAMES_LIMIT)
+    return replace(first, text=f"{first.text.rstrip()}\n\n{line}\n")
 
 
 def shown(url: str) -> str:

@@ -11,10 +11,9 @@ from notifications_app import http_client
 from notifications_app.channels.base import NO_TOPIC, Channel, Message, Outcome, Person, Topic
 from notifications_app.channels.calls import Deadline, by_target
 from notifications_app.channels.configuration import lacking
-from notifications_app.channels.mobile import normalise
 from notifications_app.channels.wechat import errcodes, post, verdict
 from notifications_app.channels.wechat.robots import EXAMPLE, Route, Routes
-from notifications_app.errors import DeliveryError, MissingAddressError
+from notifications_app.errors import DeliveryError
 from scheduler_app.masking import add_secret, mask
 
 
@@ -42,11 +41,13 @@ class WechatChannel(Channel):
         return self._routes.problem()
 
     def address(self, person: Person) -> str:
-        found = post.userid(person) or normalise(person.mobile)
-        if not found:
-            text = _("no WeChat Work user id or mobile set for %(name)s") % {"name": person.name}
-            raise MissingAddressError(text)
-        return found
+        """What the post mentions. The group reads every post, so a person without an id is reached, too."""
+        return post.mention_of(person) or _("the group")
+
+    def without_mention(self, person: Person) -> str:
+        if post.mention_of(person):
+            return ""
+        return _("posted to the group without a mention: no WeChat Work id or mobile")
 
     def lane(self, address: str, topic: Topic = NO_TOPIC) -> str:
         return self._routes.of(topic).robot(topic).lane

@@ -23,6 +23,8 @@ MARKDOWN_LIMIT_BYTES = 4096
 # Longer ones are cut by some clients (page 99110 calls these "suggested"), in characters.
 CARD_SOURCE, CARD_TITLE, CARD_TEXT, CARD_NAME, CARD_VALUE = 13, 26, 112, 8, 40
 CARD_FACTS = 6
+NAMES_LIMIT = 100
+"""Characters: with its link a list of names keeps to half of the shortest post."""
 _COLOURS: Mapping[str, str] = {"INFO": "comment", "WARNING": "warning"}
 _CARD_COLOURS: Mapping[str, int] = {"INFO": 0, "WARNING": 1}
 _USERID = re.compile(r"(?!@)[\w.@-]{1,64}", re.ASCII)
@@ -31,23 +33,22 @@ _USERID = re.compile(r"(?!@)[\w.@-]{1,64}", re.ASCII)
 def compose(
     messages: Sequence[Message], format: Format = Format.TEXT, *, shorter: bool = False
 ) -> dict[str, Any]:
-    """The JSON of one post about one happening: worded by the first message, mentioning everybody.
+    """The JSON of one post about one happening: worded by the first message, mentioning all who can be mentioned.
 
-    Everybody can be mentioned in a text, and those with an id in a markdown (page 99110): so a markdown becomes a text
-    where somebody has none. A card mentions nobody and names people instead; it needs a link, else it becomes a text.
+    A text mentions by id and by mobile, a markdown by id alone (page 99110): it becomes a text where a person has only
+    a mobile. People with neither are named. A card names all and mentions none; without a link it becomes a text.
     `shorter` is for a gateway that called the post too long: half a text instead.
     """
-    if shorter:
-        return text(messages, TEXT_LIMIT_BYTES // 2)
     with translation.override(messages[0].person.language):
-        made = _WRITERS[format](messages)
-    return made or text(messages)
+        if shorter:
+            return text(messages, TEXT_LIMIT_BYTES // 2)
+        return _WRITERS[format](messages) or text(messages)
 
 
 def text(messages: Sequence[Message], limit: int = TEXT_LIMIT_BYTES) -> dict[str, Any]:
     first = messages[0]
-    content: dict[str, Any] = {"content": fit(first.text, first.link, limit)}
     people = [message.person for message in messages]
+    content: dict[str, Any] = {"content": fit(first.text, first.link, limit, _named(people))}
     if ids := list(dict.fromkeys(filter(None, map(userid, people)))):
         content["mentioned_list"] = ids
     numbers = (normalise(person.mobile) for person in people if not userid(person))
@@ -57,17 +58,19 @@ def text(messages: Sequence[Message], limit: int = TEXT_LIMIT_BYTES) -> dict[str
 
 
 def markdown(messages: Sequence[Message], limit: int = MARKDOWN_LIMIT_BYTES) -> dict[str, Any]:
-    """{} where somebody cannot be mentioned in it."""
-    ids = dict.fromkeys(userid(message.person) for message in messages)
+    """{} where a text can mention more people."""
+    people = [message.person for message in messages]
+    ids = dict.fromkeys(filter(None, map(userid, people)))
     mentions = "".join(f"<@{one}>" for one in ids)
-    if "" in ids or len(mentions.encode()) > limit // 4:
+    has_mobiles = any(mention_of(person) and not userid(person) for person in people)
+    if has_mobiles or len(mentions.encode()) > limit // 4:
         return {}
-    content = written(messages[0], limit, mentions)
+    content = written(messages[0], limit, plain.one_line(_named(people)), mentions)
     return {"msgtype": "markdown", "markdown": {"content": content}}
 
 
-def written(message: Message, limit: int, mentions: str = "") -> str:
-    """The message as markdown of at most `limit` bytes, with its link and `mentions` at the end."""
+def written(message: Message, limit: int, *people: str) -> str:
+    """The message as markdown of at most `limit` bytes, with its link and the lines `people` at the end."""
     colour = _colour(message, _COLOURS, "warning", "info")
     head = [f'<font color="{colour}">**{_headline(message)}**</font>']
     head += [f"{plain.one_line(n)}: {plain.one_line(v)}" for n, v in message.facts]
@@ -76,7 +79,7 @@ def written(message: Message, limit: int, mentions: str = "") -> str:
     address = plain.link(message.link)
     if 0 < len(address) <= limit // 4:
         tail.append(f"[{_('Details')}]({address})")
-    return plain.fit("\n".join(head), "\n".join([*tail, mentions]).strip(), limit)
+    return plain.fit("\n".join(head), "\n".join(filter(None, [*tail, *people])), limit)
 
 
 def card(messages: Sequence[Message]) -> dict[str, Any]:
@@ -116,14 +119,28 @@ def userid(person: Person) -> str:
     return found if _USERID.fullmatch(found) else ""
 
 
-def fit(words: str, link: str, limit: int) -> str:
-    """A text in at most `limit` bytes of UTF-8, with `link` as its last line; it mentions nobody."""
-    words, link = plain.harmless(words), plain.harmless(link)
+def mention_of(person: Person) -> str:
+    """The id or the mobile by which a post mentions `person`, "" without one."""
+    return userid(person) or normalise(person.mobile)
+
+
+def _named(people: Sequence[Person]) -> str:
+    """A line with the names of those whom a post cannot mention, "" without any."""
+    names = dict.fromkeys(person.name for person in people if not mention_of(person))
+    return cut_line(f"{_('For')}: {', '.join(names)}", NAMES_LIMIT) if names else ""
+
+
+def fit(words: str, link: str, limit: int, names: str = "") -> str:
+    """A text in at most `limit` bytes of UTF-8, with the lines `names` and `link` at its end; it mentions no one."""
+    words, link, names = map(plain.harmless, (words, link, names))
+    if names:
+        words = f"{words.removesuffix(link).rstrip()}\n{names}"
     if link and not words.endswith(link):
         words = f"{words}\n{link}"
     if len(words.encode()) <= limit:
         return words
-    return plain.fit(words.removesuffix(link), link, limit)
+    tail = "\n".join(filter(None, (names, link)))
+    return plain.fit(words.removesuffix(tail), tail, limit)
 
 
 def _headline(message: Message) -> str:

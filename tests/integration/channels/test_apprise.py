@@ -79,7 +79,7 @@ def test_message_arrives_at_the_service(gateway, json_url, severity, kind, type_
     said = post.json()
     assert (outcome.error, outcome.code) == (None, "HTTP 200")
     assert (said["title"], said["type"]) == ("[ERROR] Nightly backup failed", type_)
-    assert said["message"] == "disk full\n\nhttps://vigil.example.com/alerts/7/"
+    assert said["message"] == "disk full\n\nhttps://vigil.example.com/alerts/7/\n\nFor: Wang Wei"
 
 
 def test_people_of_one_alert_share_a_post_of_the_site_and_have_their_own_elsewhere(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from notifications_app.channels.wechat import post
 from notifications_app.channels.wechat.channel import WechatChannel
 from notifications_app.errors import (
     ConfigurationError,
     DeliveryError,
-    MissingAddressError,
     PermanentError,
     ThrottledError,
     UnknownOutcomeError,
@@ -122,12 +124,49 @@ def test_key_shows_nowhere(gateway, wechat):
     assert WECHAT_KEY not in f"{outcome.error} {outcome.error.answer}"
 
 
-def test_person_without_id_and_mobile_cannot_be_told(wechat):
-    nobody = person(wechat_userid=" ", mobile="", name="Li Lei")
-    with pytest.raises(
-        MissingAddressError, match="no WeChat Work user id or mobile set for Li Lei"
-    ):
-        wechat.address(nobody)
+LI_LEI = person(wechat_userid=" ", mobile="", name="Li Lei")
+
+
+def test_person_without_id_and_mobile_is_told_by_the_group(wechat):
+    assert wechat.address(LI_LEI) == "the group"
+    assert wechat.without_mention(LI_LEI) == (
+        "posted to the group without a mention: no WeChat Work id or mobile"
+    )
+    assert wechat.without_mention(person()) == ""
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "card"])
+def test_one_post_mentions_those_with_an_id_and_names_the_others(gateway, wechat, format):
+    channel = WechatChannel({**wechat.options, "FORMAT": format})
+    others = [LI_LEI, person(wechat_userid="", mobile="", name="<@all> Han")]
+    outcomes = channel.send([message(), *(message(to=one) for one in others)])
+    assert [one.error for one in outcomes] == [None] * 3
+    (post,) = gateway.posts
+    said = json.dumps(post.json(), ensure_ascii=False)
+    assert "Li Lei" in said
+    assert "<@all>" not in said
+    if format == "text":
+        assert post.json()["text"]["mentioned_list"] == ["wangwei"]
+        assert post.json()["text"]["content"].endswith(
+            "\nFor: Li Lei, ＜@all> Han\nhttps://vigil.example.com/alerts/7/"
+        )
+    if format == "markdown":
+        assert post.json()["markdown"]["content"].endswith("＜@all> Han\n<@wangwei>")
+
+
+def test_post_for_people_without_any_id_mentions_no_one(gateway, wechat):
+    wechat.send([message(to=LI_LEI)])
+    assert gateway.posts[0].json()["text"].keys() == {"content"}
+
+
+@pytest.mark.parametrize("shorter", [False, True])
+def test_names_of_many_people_leave_the_limit_and_the_link(shorter):
+    many = [person(wechat_userid="", mobile="", name="张" * 40 + str(n)) for n in range(90)]
+    made = post.compose([message(text="夜" * 2000, to=one) for one in many], shorter=shorter)
+    content = made["text"]["content"]
+    assert len(content.encode()) <= (1024 if shorter else 2048)
+    assert content.splitlines()[-1] == "https://vigil.example.com/alerts/7/"
+    assert content.splitlines()[-2].startswith("For: 张")
 
 
 @pytest.mark.parametrize(
