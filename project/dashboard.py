@@ -1,4 +1,7 @@
-"""The first page: what is wrong now, then everything at a glance. It reads figures, it computes none of its own."""
+"""The first page: what is wrong now, then everything at a glance. It reads figures, it computes none of its own.
+
+Counts are of the whole site; what names a job is of the jobs that the reader may see.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from notifications_app.selectors import ChannelLine, channel_lines, queue_facts
-from scheduler_app import nodes, selectors
+from scheduler_app import audience, nodes, selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, LastRun, Node, ScheduledJob
+from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.pages.heat_map import HeatMap, heat_map
 from scheduler_app.pages.job_filters import LATE_AFTER, condition
 from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.people import VIEW_JOBS, may
 from scheduler_app.states import NodeKind, RunState
 
 JOBS_SHOWN = 50
@@ -61,18 +66,20 @@ class HourBar:
 @page
 def dashboard(request: HttpRequest) -> HttpResponse:
     part = "_dashboard_refresh.html" if is_refresh(request) else "dashboard.html"
-    return render(request, part, facts(db_now()))
+    return render(request, part, facts(db_now(), request.user))
 
 
-def facts(now: datetime) -> dict[str, Any]:
+def facts(now: datetime, user: Any) -> dict[str, Any]:
     """Everything that the dashboard shows, in a fixed number of queries."""
-    heat = heat_map(now, FAILURE_THRESHOLD)
+    jobs = audience.jobs(user)
+    named = None if may(user, VIEW_JOBS) else set(jobs.values_list("pk", flat=True))
+    heat = heat_map(now, FAILURE_THRESHOLD, named)
     schedulers = nodes.living(NodeKind.SCHEDULER, now)
     channels = channel_lines(now)
-    lines = selectors.job_lines(now, _jobs_worst_first()[:JOBS_SHOWN])
+    lines = selectors.job_lines(now, _worst_first(jobs)[:JOBS_SHOWN])
     return {
         "now": now,
-        "failures": _failures(),
+        "failures": _failures(audience.runs(user)),
         "counts": _counts(now),
         "schedulers": schedulers,
         "last_tick": _last_tick(schedulers),
@@ -82,7 +89,7 @@ def facts(now: datetime) -> dict[str, Any]:
         "heat": heat,
         "bars": hour_bars(heat),
         "succeeded_24h": heat.succeeded.total(),
-        "last_runs": _last_runs(),
+        "last_runs": _last_runs(named),
         "channels": channels,
         "sent_24h": sum(_tried(line)[0] for line in channels),
         "unsent_24h": sum(_tried(line)[1] for line in channels),
@@ -111,10 +118,10 @@ def hour_bars(heat: HeatMap) -> list[HourBar]:
     return bars
 
 
-def _failures() -> list[Failure]:
+def _failures(runs: RunQuerySet) -> list[Failure]:
     """The failures that still matter, one a job, the newest first; where there is none, the last one that is over."""
     latest: dict[str, JobRun] = {}
-    for run in selectors.latest_failures(FAILING_SHOWN * 4):
+    for run in selectors.latest_failures(runs, FAILING_SHOWN * 4):
         latest.setdefault(run.job_id, run)
     last = LastRun.objects.in_bulk(list(latest))
     failures = [
@@ -136,21 +143,20 @@ def _counts(now: datetime) -> dict[str, int]:
     return {**counts, "running": JobRun.objects.running().count()}
 
 
-def _jobs_worst_first() -> QuerySet[ScheduledJob]:
+def _worst_first(jobs: QuerySet[ScheduledJob]) -> QuerySet[ScheduledJob]:
     failing = Q(enabled=True) & Q(last_run__state__in=("FAILED", "TIMEOUT", "LOST"))
     broken = Q(state="BROKEN")
     rank = Case(When(broken | failing, then=0), When(enabled=True, then=1), default=2)
-    return ScheduledJob.objects.order_by(
-        rank, F("last_run__finished_at").desc(nulls_last=True), "id"
-    )
+    return jobs.order_by(rank, F("last_run__finished_at").desc(nulls_last=True), "id")
 
 
 def _last_tick(schedulers: list[Node]) -> datetime | None:
     return max((node.tick_at for node in schedulers if node.tick_at), default=None)
 
 
-def _last_runs() -> list[LastRun]:
-    return list(LastRun.objects.order_by("-finished_at")[:LAST_RUNS_SHOWN])
+def _last_runs(named: set[str] | None) -> list[LastRun]:
+    last = LastRun.objects.order_by("-finished_at")
+    return list((last if named is None else last.filter(pk__in=named))[:LAST_RUNS_SHOWN])
 
 
 def _tried(line: ChannelLine) -> tuple[int, int]:

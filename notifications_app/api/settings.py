@@ -12,16 +12,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifications_app import preferences
+from notifications_app.audience import CHANGE_SETTINGS, VIEW_SETTINGS
 from notifications_app.models import NotificationSettings
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.inputs import Input, plain
 from scheduler_app.api.schema import operation
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
 from scheduler_app.states import Severity
 
 CLOCK = ["%H:%M", "%H:%M:%S"]
@@ -32,7 +33,9 @@ FIELDS = tuple(
 
 class SettingsQuery(Input):
     user = serializers.CharField(
-        required=False, max_length=150, help_text="Name or id of another person; for staff."
+        required=False,
+        max_length=150,
+        help_text="Name or id of another person; needs the permission to view or change settings.",
     )
 
 
@@ -87,7 +90,6 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
 
 class Settings(Endpoint):
     query_shape = SettingsQuery
-    permission_classes = (IsAuthenticated,)
 
     @operation("settings", "settings_retrieve", query=SettingsQuery, answer=SettingsShape)
     def get(self, request: Request) -> Response:
@@ -134,8 +136,8 @@ class Settings(Endpoint):
         user, wanted = self.request.user, self.query.get("user")
         if wanted is None or wanted in (user.get_username(), str(user.pk)):
             return user
-        if not is_staff(user):
-            raise PermissionDenied(_("Only staff may see and change the settings of others."))
+        if not may(user, VIEW_SETTINGS if self.request.method in SAFE_METHODS else CHANGE_SETTINGS):
+            raise PermissionDenied(_("You have no permission for the settings of others."))
         return _called(wanted)
 
 

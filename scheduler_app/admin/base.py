@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from scheduler_app.people import may
+
 if TYPE_CHECKING:  # generic in the stubs alone
     Admin = admin.ModelAdmin[Any]
     Inline = admin.TabularInline[Any, Any]
@@ -104,9 +106,9 @@ class ReadOnlyAdmin(Admin):
         return super().has_view_permission(request, obj) or self.has_operate_permission(request)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change the model may act on its rows."""
+        """The permission to change the model is that to act on its rows."""
         codename = get_permission_codename("change", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+        return may(request.user, f"{self.opts.app_label}.{codename}")
 
 
 class HistoryAdmin(ReadOnlyAdmin):
@@ -140,3 +142,7 @@ class ReadOnlyInline(Inline):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the parent, whose page this is a part of."""
+        return True

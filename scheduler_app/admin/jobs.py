@@ -21,6 +21,7 @@ from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
 from scheduler_app.forms import ScheduledJobForm
 from scheduler_app.models import LastRun, ScheduledJob
+from scheduler_app.people import RUN_JOBS, may
 from scheduler_app.states import JobState
 from scheduler_app.templatetags.vigil import when
 from scheduler_app.texts import cut_line
@@ -90,6 +91,9 @@ class ScheduledJobAdmin(Admin):
         """Jobs of another scheduler are there to be looked at."""
         is_watched = obj is not None and obj.state == JobState.WATCHED
         return not is_watched and super().has_change_permission(request, obj)
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, RUN_JOBS)
 
     @admin.display(description=_("job id"), ordering="id")
     def job(self, job: ScheduledJob) -> SafeString:

@@ -1,4 +1,4 @@
-"""One job: what is declared, what is in force, what it did and will do; and what staff may do with it."""
+"""One job: what is declared, what is in force, what it did and will do; and what can be done with it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming
+from scheduler_app import audience, drift, epochs, mirror, requests, selectors, slots, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.job_filters import LATE_AFTER
 from scheduler_app.pages.reader import action, is_refresh, page
-from scheduler_app.people import is_staff
+from scheduler_app.people import CHANGE_JOBS, RUN_JOBS, may
 from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
 
@@ -60,11 +60,11 @@ class RecentSlots:
 def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     now = db_now()
     try:
-        job = mirror.get(job_id)
+        job = audience.job(request.user, job_id)
     except UnknownJobError as error:
         raise Http404(str(error)) from None
     (line,) = selectors.job_lines(now, ScheduledJob.objects.filter(pk=job_id))
-    runs = selectors.recent_runs(job_id)
+    runs = selectors.recent_runs(job_id, audience.runs(request.user))
     context = {
         "job": job,
         "line": line,
@@ -79,7 +79,7 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
         "zone": zone,
         "next_times": upcoming.next_times(job, now),
-        "run_form": RunForm(job) if is_staff(request.user) else None,
+        "run_form": RunForm(job) if may(request.user, RUN_JOBS) else None,
         "drift": _drift(job),
         "slots": recent_slots(job_id, now),
     }
@@ -107,25 +107,25 @@ def recent_slots(job_id: str, now: datetime) -> RecentSlots:
     )
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def enable(request: HttpRequest, job_id: str) -> str:
     mirror.set_enabled(job_id, True, by=_name(request), why=_why(request))
     return _("%(job)s is switched on.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def disable(request: HttpRequest, job_id: str) -> str:
     mirror.set_enabled(job_id, False, by=_name(request), why=_why(request))
     return _("%(job)s is switched off.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def reset(request: HttpRequest, job_id: str) -> str:
     mirror.reset(job_id, by=_name(request))
     return _("%(job)s is as its file says again.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=RUN_JOBS)
 def run(request: HttpRequest, job_id: str) -> str:
     form = RunForm(mirror.get(job_id), request.POST)
     if not form.is_valid():

@@ -14,10 +14,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from scheduler_app import cron_words
+from scheduler_app import cron_words, people
 from scheduler_app.selectors import JobFigures
 
 register = template.Library()
+register.filter("may", people.may)
 
 NOTHING = "–"
 Missing = Literal[""] | None
