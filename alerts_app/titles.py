@@ -6,14 +6,15 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertRecord
 from alerts_app.states import Source
+from scheduler_app.masking import mask
 from scheduler_app.states import RunState
 
 
 def title_of(alert: AlertRecord) -> str:
     """One line that names what happened."""
     if alert.source != Source.RUN:
-        return alert.title
-    name = alert.labels.get("job_name") or alert.title
+        return mask(alert.title)
+    name = mask(alert.labels.get("job_name") or alert.title)
     sentences = {
         RunState.FAILED: _("%(job)s failed"),
         RunState.TIMEOUT: _("%(job)s ran into its time limit"),

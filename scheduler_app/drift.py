@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler_app.masking import mask, shown
 from scheduler_app.mirror import FIELDS
 from scheduler_app.models import ScheduledJob
 
@@ -32,8 +33,14 @@ def drift_of(job: ScheduledJob) -> dict[str, tuple[Any, Any]]:
 
 
 def differences(job: ScheduledJob) -> list[Difference]:
+    """As they may be shown: without secrets."""
     return [
-        Difference(field=name, in_file=in_file, in_force=in_force, **_change(job, name))
+        Difference(
+            field=name,
+            in_file=shown(in_file, name),
+            in_force=shown(in_force, name),
+            **_change(job, name),
+        )
         for name, (in_file, in_force) in drift_of(job).items()
     ]
 
@@ -41,4 +48,4 @@ def differences(job: ScheduledJob) -> list[Difference]:
 def _change(job: ScheduledJob, name: str) -> dict[str, Any]:
     note = job.overrides.get(name, {})
     at = datetime.fromisoformat(note["at"]) if note.get("at") else None
-    return {"by": note.get("by", ""), "at": at, "why": note.get("why", "")}
+    return {"by": note.get("by", ""), "at": at, "why": mask(str(note.get("why", "")))}

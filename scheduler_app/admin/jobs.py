@@ -20,6 +20,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
 from scheduler_app.forms import ScheduledJobForm
+from scheduler_app.masking import mask
 from scheduler_app.models import LastRun, ScheduledJob
 from scheduler_app.people import RUN_JOBS, may
 from scheduler_app.states import JobState
@@ -157,7 +158,8 @@ class ScheduledJobAdmin(Admin):
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         fields = ", ".join(form.changes) or "-"
-        return f"{fields}: {form.cleaned_data['why']}" if form.cleaned_data["why"] else fields
+        why = mask(form.cleaned_data["why"])
+        return f"{fields}: {why}" if why else fields
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,7 +27,7 @@ from scheduler_app.api.paging import cut
 from scheduler_app.api.runs import RunDetailShape
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
-from scheduler_app.masking import holds_mask
+from scheduler_app.masking import restored
 from scheduler_app.models import ScheduledJob
 from scheduler_app.people import CHANGE_JOBS, RUN_JOBS
 
@@ -61,8 +60,9 @@ class Job(Endpoint):
         """Change fields outside the job file, at once; they stay changed until they are reset."""
         change = read(JobChange, request.data)
         why, revision = change.pop("why"), change.pop("revision", None)
-        values = _cleaned(change)
-        _check_parameters(mirror.get(_known(job_id)), values)
+        job = mirror.get(_known(job_id))
+        values = _cleaned(job, change)
+        _check_parameters(job, values)
         mirror.edit(job_id, values, by=caller(request), why=why, revision=revision)
         return _detail(job_id)
 
@@ -143,12 +143,12 @@ def _known(job_id: str) -> str:
     return job_id.replace("\0", "\ufffd")
 
 
-def _cleaned(change: dict[str, Any]) -> dict[str, Any]:
-    """The new values by the rules of the job file. Raises ValidationError with every fault."""
+def _cleaned(job: ScheduledJob, change: dict[str, Any]) -> dict[str, Any]:
+    """The new values by the rules of the job file; a secret that is sent masked stays. Raises ValidationError."""
     values, faults = {}, {}
     for name, value in change.items():
         try:
-            values[name] = _clean(name, value)
+            values[name] = _clean(name, restored(value, getattr(job, name), name))
         except ValidationError as error:
             faults[name] = error.detail[name]  # type: ignore[call-overload]
     if faults:
@@ -157,9 +157,6 @@ def _cleaned(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(name: str, value: Any) -> Any:
-    if name in ("args", "kwargs") and holds_mask(value):
-        text = _("“***” stands for a secret that is not shown: write the value itself.")
-        raise ValidationError({name: [text]})
     try:
         return declarations.clean(name, value)
     except declarations.FieldError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +80,7 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "zone": zone,
         "next_times": upcoming.next_times(job, now),
         "run_form": RunForm(job) if may(request.user, RUN_JOBS) else None,
-        "drift": _drift(job),
+        "drift": drift.differences(job),
         "slots": recent_slots(job_id, now),
     }
     return render(request, "scheduler_app/job.html", context)
@@ -132,13 +132,6 @@ def run(request: HttpRequest, job_id: str) -> str:
         raise ParameterError(form.problems)
     queued = requests.run_now(job_id, params=form.params, requested_by=_name(request))
     return _("Run %(run)s of %(job)s is queued.") % {"run": queued.pk, "job": job_id}
-
-
-def _drift(job: ScheduledJob) -> list[drift.Difference]:
-    return [
-        replace(one, in_file=shown(one.in_file, one.field), in_force=shown(one.in_force, one.field))
-        for one in drift.differences(job)
-    ]
 
 
 def _shown(job: ScheduledJob, name: str) -> Any:

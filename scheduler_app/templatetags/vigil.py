@@ -15,10 +15,12 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from scheduler_app import cron_words, people
+from scheduler_app.masking import mask
 from scheduler_app.selectors import JobFigures
 
 register = template.Library()
 register.filter("may", people.may)
+register.filter("masked", mask)
 
 NOTHING = "–"
 Missing = Literal[""] | None
