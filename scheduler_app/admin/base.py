@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth import get_permission_codename
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import DataError, models
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
@@ -121,7 +122,10 @@ class Admin(StockAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = super().changelist_view(request, *args, **kwargs)
+        try:
+            response = super().changelist_view(request, *args, **kwargs)
+        except (ValueError, OverflowError, DataError) as error:
+            raise BadRequest("The filter has a value that is out of range.") from error
         found = (getattr(response, "context_data", None) or {}).get("cl")
         if found is not None:
             found.result_list = [self.concealed(one) for one in found.result_list]
