@@ -12,6 +12,8 @@ import dj_database_url
 from decouple import Csv, config
 from django.core.exceptions import ImproperlyConfigured
 
+from project.private_files import database_files, keep_private
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(config("VAR_DIR", default=str(BASE_DIR / "var")))
 
@@ -102,9 +104,9 @@ def database_settings(url: str) -> dict[str, Any]:
     return database
 
 
-VAR_DIR.mkdir(parents=True, exist_ok=True)
 DATABASE_URL = config("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}")
 DATABASES = {"default": database_settings(DATABASE_URL)}
+keep_private(VAR_DIR, BASE_DIR / ".env", *database_files(str(DATABASES["default"]["NAME"])))
 
 REDIS_URL = config("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {

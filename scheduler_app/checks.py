@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -42,6 +43,17 @@ def check_site(**_: object) -> list[CheckMessage]:
         text = "USE_TZ is off: times without a zone cannot be compared with the database's clock."
         return [Error(text, hint="Set USE_TZ = True.", id="vigil_scheduler.E003")]
     return []
+
+
+@register(TAG)
+def check_database_file(**_: object) -> list[CheckMessage]:
+    """A SQLite database holds password hashes and sessions."""
+    path = Path(str(connection.settings_dict["NAME"]))
+    if connection.vendor != "sqlite" or not path.is_file() or not path.stat().st_mode & 0o077:
+        return []
+    text = f"Other users of this machine can open the database {path}."
+    hint = f"chmod 600 {path} (and the files beside it that begin with its name)."
+    return [Warning(text, hint=hint, id="vigil_scheduler.W009")]
 
 
 @register(TAG, deploy=True)
