@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -15,7 +16,8 @@ from scheduler_app.models import CalendarDay, Node
 from tests.factories import make_job, make_user, start_run
 from tests.integration.api.conftest import make_alert, make_notification
 
-APPS = ("scheduler_app", "alerts_app", "notifications_app", "auth")
+CALLER = {"username": "olga", "ip_address": "192.0.2.7", "path_info": "/login/"}
+APPS = ("scheduler_app", "alerts_app", "notifications_app", "auth", "axes")
 PEOPLE = ("anonymous", "token", "plain", "owner", "staff", "viewer", "changer", "superuser")
 """`staff` may enter the admin and has no permission, `viewer` has those to view, `changer` has all."""
 IN = "to log-in"
@@ -153,7 +155,16 @@ ADMIN = [
     ("GET", "/admin/scheduler_app/", None, in_admin(200, to=VIEW, others=404)),
     ("GET", "/admin/nothing", None, in_admin(404, to=STAFF)),
 ]
-KEPT = ("scheduledjob", "jobrun", "node", "alertrecord", "alertnotification", "channelstate")
+KEPT = (
+    "accessattempt",
+    "accesslog",
+    "scheduledjob",
+    "jobrun",
+    "node",
+    "alertrecord",
+    "alertnotification",
+    "channelstate",
+)
 """Rows that are neither added nor deleted in the admin."""
 for model, key in {
     "scheduler_app/scheduledjob": "nightly",
@@ -166,14 +177,18 @@ for model, key in {
     "notifications_app/notificationsettings": "{olga}",
     "auth/user": "{olga}",
     "auth/group": "{group}",
+    "axes/accessattempt": "{attempt}",
+    "axes/accesslog": "{log_in}",
+    "axes/accessfailurelog": "{failure}",
 }.items():
-    may_be_made = "" if model.partition("/")[2] in KEPT else CHANGE
+    may_be_made = "" if model.partition("/")[2] in KEPT or model.startswith("axes") else CHANGE
+    may_be_deleted = CHANGE if model.startswith("axes") else may_be_made
     ADMIN += [
         ("GET", f"/admin/{model}/", None, in_admin(200, to=VIEW)),
         ("GET", f"/admin/{model}/add/", None, in_admin(200, to=may_be_made)),
         ("GET", f"/admin/{model}/{key}/change/", None, in_admin(200, to=VIEW)),
         ("GET", f"/admin/{model}/{key}/history/", None, in_admin(200, to=VIEW)),
-        ("GET", f"/admin/{model}/{key}/delete/", None, in_admin(200, to=may_be_made)),
+        ("GET", f"/admin/{model}/{key}/delete/", None, in_admin(200, to=may_be_deleted)),
         ("GET", f"/admin/{model}/{key}/", None, in_admin(302, to=STAFF)),
     ]
 ADMIN.append(("GET", "/admin/auth/user/{olga}/password/", None, in_admin(200, to=CHANGE)))
@@ -195,6 +210,9 @@ def make_things(olga: Any) -> dict[str, Any]:
         "notification": make_notification(olga, alert=alert, state="DEAD").pk,
         "olga": olga.pk,
         "group": olga.groups.get().pk,
+        "attempt": AccessAttempt.objects.create(**CALLER, failures_since_start=1).pk,
+        "failure": AccessFailureLog.objects.create(**CALLER).pk,
+        "log_in": AccessLog.objects.create(**CALLER).pk,
         "unsubscribe": link.rstrip("/").rpartition("/")[2],
     }
 

@@ -47,6 +47,7 @@ NEUTRAL: Mapping[str, str] = {
     "METRICS_TOKEN": METRICS_TOKEN,
     "NOTIFICATION_QUEUE": "auto",
     "PRIVATE_NETWORKS": "",
+    "TRUSTED_PROXIES": "0",
     "PROBE_URL": "",
     "REDIS_URL": "",
     "SCHEDULER_ALLOWED_MODULES": "project.demo",
