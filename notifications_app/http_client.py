@@ -76,9 +76,16 @@ def post(
     return _call("POST", url, body, headers, timeout_s, is_strange)
 
 
-def get(url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float) -> Answer:
+def get(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+    is_strange: bool = False,
+    takes_proxy: bool = True,
+) -> Answer:
     """GET, and return the answer; see `_call`."""
-    return _call("GET", url, {}, headers, timeout_s, False)
+    return _call("GET", url, {}, headers, timeout_s, is_strange, takes_proxy)
 
 
 def _call(
@@ -88,11 +95,13 @@ def _call(
     headers: Mapping[str, str] | None,
     timeout_s: float,
     is_strange: bool,
+    takes_proxy: bool = True,
 ) -> Answer:
     """The answer within `timeout_s` (name resolution not counted). Follows no redirect.
 
-    A proxy of the environment is used, but never for this machine. One `is_strange` whose URL comes from a person: then
-    no proxy is used, and only the public net and PRIVATE_NETWORKS are reached (else RefusedAddressError).
+    A proxy of the environment is used (where `takes_proxy`), but never for this machine. One `is_strange` whose URL
+    comes from a person: then no proxy is used, and only the public net and PRIVATE_NETWORKS are reached (else
+    RefusedAddressError).
 
     Raises DeliveryError when the request did not leave, UnknownOutcomeError when it did (or may have) and no whole
     answer came back, and ConfigurationError for a URL or a header that cannot be used.
@@ -101,7 +110,7 @@ def _call(
     began_s = time.monotonic()
     try:
         with watched() if is_strange else nullcontext():
-            client = _client(host, timeout_s, trust_env=not is_strange)
+            client = _client(host, timeout_s, trust_env=takes_proxy and not is_strange)
             response, data = _exchanged(
                 client, client.build_request(method, url, headers=headers, **body), timeout_s
             )
