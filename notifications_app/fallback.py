@@ -19,7 +19,7 @@ from notifications_app.states import NotificationKind, Reason
 from scheduler_app.transactions import brief
 
 Row = AlertNotification | ClaimedRow
-NEVER = (NotificationKind.TEST, NotificationKind.SUMMARY)
+NEVER = (NotificationKind.TEST, NotificationKind.CONFIRM, NotificationKind.SUMMARY)
 
 
 def fall_back(rows: Sequence[Row], now: datetime) -> None:

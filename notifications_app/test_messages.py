@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
-from notifications_app import conf, new_rows, preferences, queues
+from notifications_app import conf, confirmation, new_rows, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.models import AlertNotification
@@ -20,15 +20,19 @@ from scheduler_app.clock import db_now
 from scheduler_app.states import Severity
 
 
-def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
+def send_test(
+    channel: str, user: Any, *, by: str = "", is_limited: bool = False
+) -> AlertNotification:
     """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up.
 
-    Raises NotificationError for a channel that there is not.
+    Raises NotificationError for a channel that there is not, TooManyError (where `is_limited`) for too many.
     """
     if channel not in registry.names():
         facts = {"channel": channel, "known": ", ".join(registry.names())}
         raise NotificationError(_("There is no channel %(channel)r: use %(known)s.") % facts)
     now, wishes = db_now(), preferences.of(user)
+    if is_limited:
+        confirmation.check_rate(user, NotificationKind.TEST, now)
     with transaction.atomic():
         with translation.override(preferences.language_of(wishes)):
             alert = _alert(channel, by, now)

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from notifications_app.pages import channels, inbox, notifications, settings, unsubscribe
+from notifications_app.pages import (
+    channels,
+    confirmation,
+    inbox,
+    notifications,
+    settings,
+    unsubscribe,
+)
 from scheduler_app import converters  # noqa: F401 - registers the converter of ids
 
 app_name = "vigil_notifications"
@@ -20,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("channels/<str:channel>/test/", channels.test, name="channel-test"),
     path("inbox/", inbox.entries, name="inbox"),
     path("inbox/read/", inbox.mark_read, name="inbox-read"),
+    path("confirm/<str:token>/", confirmation.confirm, name="confirm"),
     path("unsubscribe/<str:token>/", unsubscribe.end_email, name="unsubscribe"),
     path("settings/", settings.my_settings, name="settings"),
 ]

@@ -8,7 +8,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from notifications_app import channel_states, preferences
+from notifications_app import channel_states, confirmation, preferences
 from notifications_app.channels.email import unsubscribe
 from notifications_app.models import NotificationSettings
 from scheduler_app import conf
@@ -68,6 +68,7 @@ TABLE = [
     ("GET", "/api/docs", None, page()),
     ("GET", "/api/nothing", None, (404,) * len(PEOPLE)),
     ("GET", "/unsubscribe/{unsubscribe}/", None, ANYBODY),
+    ("GET", "/confirm/{confirm}/", None, ANYBODY),
     # pages
     ("GET", "/jobs/", None, page()),
     ("GET", "/jobs/nightly/", None, page(**OWN)),
@@ -198,7 +199,8 @@ def make_things(olga: Any) -> dict[str, Any]:
     """One thing of each kind; what can be owned is olga's."""
     make_job()
     channel_states.ensure()
-    NotificationSettings.objects.create(user=olga)
+    NotificationSettings.objects.create(user=olga, email_pending="o@example.org")
+    confirm = confirmation.link_for(olga.pk, "o@example.org")
     alert = make_alert(owner="olga")
     run = start_run("nightly")
     link = unsubscribe.link_for(preferences.person_of(preferences.of(olga)))
@@ -213,6 +215,7 @@ def make_things(olga: Any) -> dict[str, Any]:
         "attempt": AccessAttempt.objects.create(**CALLER, failures_since_start=1).pk,
         "failure": AccessFailureLog.objects.create(**CALLER).pk,
         "log_in": AccessLog.objects.create(**CALLER).pk,
+        "confirm": confirm.rstrip("/").rpartition("/")[2],
         "unsubscribe": link.rstrip("/").rpartition("/")[2],
     }
 

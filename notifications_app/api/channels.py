@@ -130,7 +130,7 @@ class Test(Endpoint):
     def post(self, request: Request, channel: str) -> Response:
         """Queue a test message to yourself; `Location` is where to see what became of it."""
         name = _chosen(request, channel)
-        row = test_messages.send_test(name, request.user, by=caller(request))
+        row = test_messages.send_test(name, request.user, by=caller(request), is_limited=True)
         where = reverse("vigil_notifications_api:notification", args=[row.pk], request=request)
         shape = NotificationDetailShape(row)
         return Response(shape.data, status=202, headers={"Location": where})

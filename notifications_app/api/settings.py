@@ -16,7 +16,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifications_app import preferences
+from notifications_app import confirmation, preferences
 from notifications_app.audience import CHANGE_SETTINGS, VIEW_SETTINGS
 from notifications_app.models import NotificationSettings
 from scheduler_app.api.endpoint import Endpoint
@@ -27,7 +27,9 @@ from scheduler_app.states import Severity
 
 CLOCK = ["%H:%M", "%H:%M:%S"]
 FIELDS = tuple(
-    field.name for field in NotificationSettings._meta.concrete_fields if not field.primary_key
+    field.name
+    for field in NotificationSettings._meta.concrete_fields
+    if field.editable and not field.primary_key
 )
 
 
@@ -48,6 +50,9 @@ class SeverityField(serializers.ChoiceField):
 
 class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
     user = serializers.CharField(source="user.get_username", read_only=True)
+    email_pending = serializers.CharField(
+        read_only=True, help_text="Entered and not confirmed yet: e-mail still goes to `email`."
+    )
     quiet_start = serializers.TimeField(required=False, allow_null=True, input_formats=CLOCK)
     quiet_end = serializers.TimeField(required=False, allow_null=True, input_formats=CLOCK)
     system_min_severity = SeverityField()
@@ -60,7 +65,7 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
 
     class Meta:
         model = NotificationSettings
-        fields: ClassVar = ["user", *FIELDS]
+        fields: ClassVar = ["user", "email_pending", *FIELDS]
 
     def to_representation(self, instance: NotificationSettings) -> dict[str, Any]:
         """URLs that are secrets show scheme and host; sent back like that they stay as they are."""
@@ -129,7 +134,9 @@ class Settings(Endpoint):
         if not given.partial:
             blank = NotificationSettings()
             values = {**{name: getattr(blank, name) for name in FIELDS}, **values}
-        return Response(SettingsShape(preferences.save(person, values)).data)
+        is_own = person.pk == self.request.user.pk
+        save = confirmation.save_own if is_own else preferences.save
+        return Response(SettingsShape(save(person, values)).data)
 
     def _person(self) -> Any:
         """Whose settings are meant. Raises PermissionDenied for another's, Http404 for nobody's."""

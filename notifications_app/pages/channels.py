@@ -44,7 +44,7 @@ def hold(request: HttpRequest, channel: str) -> str:
 
 @action(NotificationError, needs="")
 def test(request: HttpRequest, channel: str) -> str:
-    test_messages.send_test(_known(channel), request.user, by=_name(request))
+    test_messages.send_test(_known(channel), request.user, by=_name(request), is_limited=True)
     return _("A test message by %(channel)s is on its way to you.") % {"channel": channel}
 
 
