@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 NAMES = ("*.sqlite3*", "*.log*", "*.lock", "backups/*")
 
@@ -25,9 +26,11 @@ def keep_private(folder: Path, *others: Path) -> None:
         _restrict(path)
 
 
-def database_files(name: str) -> list[Path]:
-    """The files of the SQLite database `name`."""
-    return [Path(f"{name}{end}") for end in ("", "-wal", "-shm", "-journal")]
+def database_files(database: Mapping[str, Any]) -> list[Path]:
+    """The files of an entry of DATABASES; none on a server."""
+    if not database["ENGINE"].endswith("sqlite3"):
+        return []
+    return [Path(f"{database['NAME']}{end}") for end in ("", "-wal", "-shm", "-journal")]
 
 
 def _written_in(folder: Path) -> Iterator[Path]:

@@ -109,7 +109,7 @@ def database_settings(url: str) -> dict[str, Any]:
 
 DATABASE_URL = config("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}")
 DATABASES = {"default": database_settings(DATABASE_URL)}
-keep_private(VAR_DIR, BASE_DIR / ".env", *database_files(str(DATABASES["default"]["NAME"])))
+keep_private(VAR_DIR, BASE_DIR / ".env", *database_files(DATABASES["default"]))
 
 REDIS_URL = config("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {

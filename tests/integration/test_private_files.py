@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from project.private_files import keep_private
+from project.private_files import database_files, keep_private
 from scheduler_app import checks
 from scheduler_app.checks import connection
 
@@ -85,3 +85,14 @@ def test_check_warns_of_a_database_that_others_can_open(tmp_path, monkeypatch, b
     monkeypatch.setattr(connection, "vendor", "sqlite", raising=False)
     monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
     assert [one.id for one in checks.check_database_file()] == ids
+
+
+def test_only_sqlite_has_files():
+    assert database_files({"ENGINE": "django.db.backends.postgresql", "NAME": "vigil"}) == []
+    found = database_files({"ENGINE": "django.db.backends.sqlite3", "NAME": "/srv/db"})
+    assert [str(path) for path in found] == [
+        "/srv/db",
+        "/srv/db-wal",
+        "/srv/db-shm",
+        "/srv/db-journal",
+    ]
