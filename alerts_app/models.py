@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from alerts_app.states import AlertState, OccurrenceKind, Source
+from scheduler_app.masking import mask
 from scheduler_app.states import Severity
 
 
@@ -53,7 +54,7 @@ class AlertRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        return mask(self.title)
 
 
 class AlertOccurrence(models.Model):

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import Source
+from scheduler_app.masking import mask
 from scheduler_app.states import RunState
 
 
@@ -13,8 +14,8 @@ def title_of(alert: AlertRecord, occurrence: AlertOccurrence | None = None) -> s
     """One line that names what happened: at `occurrence`, by default at the latest one."""
     title = (occurrence.title if occurrence else "") or alert.title
     if alert.source != Source.RUN:
-        return title
-    name = alert.labels.get("job_name") or title
+        return mask(title)
+    name = mask(alert.labels.get("job_name") or title)
     state = (occurrence.run_state if occurrence else "") or alert.labels.get("state", "")
     sentences: dict[str, str] = {
         RunState.FAILED: _("%(job)s failed"),

@@ -1,4 +1,4 @@
-"""Whom a notification concerns; and that an alert concerns whoever was told of it."""
+"""Whom a notification concerns: its recipient; and that an alert concerns the people who were notified of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from django.db.models import Q, QuerySet
 
 from alerts_app import audience
 from notifications_app.models import AlertNotification
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
+
+VIEW_NOTIFICATIONS = "notifications_app.view_alertnotification"
+REQUEUE = "notifications_app.change_alertnotification"
+VIEW_CHANNELS = "notifications_app.view_channelstate"
+CHANGE_CHANNELS = "notifications_app.change_channelstate"
+VIEW_SETTINGS = "notifications_app.view_notificationsettings"
+CHANGE_SETTINGS = "notifications_app.change_notificationsettings"
 
 
 def visible_to(user: Any) -> QuerySet[AlertNotification]:
-    """All notifications for staff, for others their own."""
+    """All notifications with permission to view them, else those to `user`."""
     rows = AlertNotification.objects.all()
-    return rows if is_staff(user) else rows.filter(recipient=user)
+    return rows if may(user, VIEW_NOTIFICATIONS) else rows.filter(recipient=user)
 
 
 def was_told(user: Any) -> Q:

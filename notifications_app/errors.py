@@ -7,6 +7,10 @@ class NotificationError(Exception):
     """Base of every error that notifications_app raises on purpose."""
 
 
+class TooManyError(NotificationError):
+    """A person has asked for more messages than are sent in so short a time."""
+
+
 class MissingAddressError(NotificationError):
     """The person has no address for this channel."""
 

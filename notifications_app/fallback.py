@@ -20,7 +20,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.transactions import brief
 
 Row = AlertNotification | ClaimedRow
-NEVER = (NotificationKind.TEST, NotificationKind.SUMMARY)
+NEVER = (NotificationKind.TEST, NotificationKind.CONFIRM, NotificationKind.SUMMARY)
 
 
 def fall_back(rows: Sequence[Row], now: datetime) -> None:

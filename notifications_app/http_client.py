@@ -76,9 +76,16 @@ def post(
     return _call("POST", url, body, headers, timeout_s, is_strange)
 
 
-def get(url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float) -> Answer:
+def get(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+    is_strange: bool = False,
+    takes_proxy: bool = True,
+) -> Answer:
     """GET, and return the answer; see `_call`."""
-    return _call("GET", url, {}, headers, timeout_s, False)
+    return _call("GET", url, {}, headers, timeout_s, is_strange, takes_proxy)
 
 
 def _call(
@@ -88,11 +95,13 @@ def _call(
     headers: Mapping[str, str] | None,
     timeout_s: float,
     is_strange: bool,
+    takes_proxy: bool = True,
 ) -> Answer:
     """The answer within `timeout_s` (name resolution not counted). Follows no redirect.
 
-    A proxy of the environment is used, but never for this machine. One `is_strange` whose URL comes from a person: then
-    no proxy is used, and only the public net and PRIVATE_NETWORKS are reached (else RefusedAddressError).
+    A proxy of the environment is used (where `takes_proxy`), but never for this machine. One `is_strange` whose URL
+    comes from a person: then no proxy is used, and only the public net and PRIVATE_NETWORKS are reached (else
+    RefusedAddressError).
 
     Raises DeliveryError when the request did not leave, UnknownOutcomeError when it did (or may have) and no whole
     answer came back, and ConfigurationError for a URL or a header that cannot be used.
@@ -101,7 +110,7 @@ def _call(
     began_s = time.monotonic()
     try:
         with watched() if is_strange else nullcontext():
-            client = _client(url, timeout_s, is_strange=is_strange)
+            client = _client(url, timeout_s, takes_proxy=takes_proxy and not is_strange)
             response, data = _exchanged(
                 client, client.build_request(method, url, headers=headers, **body), timeout_s
             )
@@ -181,11 +190,11 @@ class _Wire:
         return found if isinstance(found, socket.socket) else None
 
 
-def _client(url: str, timeout_s: float, *, is_strange: bool) -> httpx.Client:
+def _client(url: str, timeout_s: float, *, takes_proxy: bool) -> httpx.Client:
     # a third for each of TCP, the proxy's TLS and TLS, so that a stream exists before the time is over
     timeout = httpx.Timeout(timeout_s, connect=timeout_s / 3)
     headers = {"Accept-Encoding": "identity", "User-Agent": "Vigil"}
-    is_direct = is_strange or is_loopback(_host(url))
+    is_direct = not takes_proxy or is_loopback(_host(url))
     return proxies.client(url, is_direct=is_direct, verify=_tls(), timeout=timeout, headers=headers)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from alerts_app.states import AlertState
-from notifications_app import conf, preferences, wording
-from notifications_app.channels.base import Channel, Message
+from notifications_app import conf, confirmation, preferences, wording
+from notifications_app.channels.base import Channel, Message, Person
 from notifications_app.channels.system.channel import IN_APP
 from notifications_app.claims import ClaimedRow
 from notifications_app.errors import MissingAddressError
@@ -134,7 +134,7 @@ class _Court:
         if verdict := self._unwanted(row, reader.wishes):
             return verdict
         try:
-            row.address = self._channel.address(reader.person)
+            row.address = self._channel.address(_person(row, reader))
         except MissingAddressError as error:
             return _final(NotificationState.DEAD, Reason.NO_ADDRESS, str(error))
         return None
@@ -149,7 +149,7 @@ class _Court:
     def _unwanted(self, row: Row, wishes: NotificationSettings) -> Verdict | None:
         if verdict := self._too_old(row):
             return verdict
-        if row.kind == NotificationKind.TEST:
+        if row.kind in ON_REQUEST:
             return None
         if row.channel == IN_APP and row.reason in STANDS_IN:
             return None
@@ -218,7 +218,7 @@ class _Court:
         return fired and self._alerts[row.alert_id].state == AlertState.RESOLVED
 
     def _message(self, judged: Judged, reader: Reader) -> Message:
-        row, person = judged.row, reader.person
+        row, person = judged.row, _person(judged.row, reader)
         told: Sequence[Row] = [row for row, _over in judged.told] or [row]
         subject = told[0] if len(told) == 1 else row
         alert = self._alerts[subject.alert_id]
@@ -254,6 +254,9 @@ class _Court:
             facts = [(self._alerts[r.alert_id], self._occurrences[r.occurrence_id]) for r in told]
             return wording.summarise(facts, language=language, zone=zone)
         alert = self._alerts[subject.alert_id]
+        if subject.kind == NotificationKind.CONFIRM:
+            link = confirmation.link_for(subject.recipient_id, subject.address)
+            return wording.ask_to_confirm(alert, link, language=language)
         happened_at = self._occurrences[subject.occurrence_id].happened_at
         version = (happened_at, alert.state, alert.severity, alert.occurrence_count)
         key = (subject.occurrence_id, subject.kind, language, zone, version)
@@ -273,6 +276,8 @@ class _Court:
 WORDINGS_MOST = 500
 _wordings: dict[tuple[Any, ...], Wording] = {}
 """What was said lately; for a thousand recipients in one language and zone it is worded once."""
+ON_REQUEST = (NotificationKind.TEST, NotificationKind.CONFIRM)
+"""Preferences and quiet hours do not hold them up."""
 STANDS_IN = (Reason.CHANNEL_OFF, Reason.LAST_RESORT)
 """An inbox entry with one of these takes the place of a message by another channel: no wish holds it back."""
 SUMMARISED = (NotificationKind.FIRE, NotificationKind.RESOLVE)
@@ -294,6 +299,12 @@ def _posts(channel: Channel, occurrences: Collection[int]) -> set[tuple[int, str
         occurrence__among=occurrences, channel=channel.name, state=NotificationState.SENT
     )
     return set(sent.values_list("occurrence", "kind", "lane").distinct())
+
+
+def _person(row: Row, reader: Reader) -> Person:
+    """A confirmation goes to the address that is to be confirmed, not to the one in use."""
+    is_new = row.kind == NotificationKind.CONFIRM
+    return replace(reader.person, email=row.address) if is_new else reader.person
 
 
 def _final(state: NotificationState, reason: Reason, error: str = "") -> Verdict:

@@ -14,6 +14,7 @@ from notifications_app.models import ChannelTally, DeliveryAttempt, GatewayTally
 from notifications_app.selectors import ChannelLine
 from scheduler_app import metrics, recount
 from scheduler_app.exposition import Distribution, counter, gauge, histogram
+from scheduler_app.masking import mask
 from scheduler_app.models import ScheduledJob
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.selectors import Cells
@@ -147,5 +148,5 @@ def _channel(line: ChannelLine) -> dict[str, Any]:
         "gateway_p95_ms": line.gateway_ms(0.95),
         "last_success_at": metrics.iso(state.last_success_at),
         "last_failure_at": metrics.iso(state.last_failure_at),
-        "last_error": state.last_error,
+        "last_error": mask(state.last_error),
     }

@@ -13,6 +13,7 @@ class NotificationKind(TextChoices):
     ESCALATE = "ESCALATE", _("escalation")
     SUMMARY = "SUMMARY", _("summary")
     TEST = "TEST", _("test")
+    CONFIRM = "CONFIRM", _("confirmation")
 
 
 class NotificationState(TextChoices):

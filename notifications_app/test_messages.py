@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from alerts_app.models import AlertOccurrence, AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
-from notifications_app import conf, lanes, new_rows, preferences, queues
+from notifications_app import conf, confirmation, lanes, new_rows, preferences, queues
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.lanes import Lane
@@ -23,18 +23,22 @@ from scheduler_app.closest import suggestion
 from scheduler_app.states import Severity
 
 
-def send_test(channel: str, user: Any, *, by: str = "") -> AlertNotification:
+def send_test(
+    channel: str, user: Any, *, by: str = "", is_limited: bool = False
+) -> AlertNotification:
     """Queue a test message to `user` by `channel`; preferences and quiet hours do not hold it up.
 
     A gateway that refuses the channel is asked again at once.
 
-    Raises NotificationError for a channel that there is not.
+    Raises NotificationError for a channel that there is not, TooManyError (where `is_limited`) for too many.
     """
     if channel not in registry.names():
         facts = {"channel": channel, "known": ", ".join(registry.names())}
         text = _("There is no channel %(channel)r: use %(known)s.") % facts
         raise NotificationError(f"{text} {suggestion(channel, registry.names())}".strip())
     now, wishes = db_now(), preferences.of(user)
+    if is_limited:
+        confirmation.check_rate(user, NotificationKind.TEST, now)
     with transaction.atomic():
         with translation.override(preferences.language_of(wishes)):
             alert = _alert(channel, by, now)

@@ -114,6 +114,8 @@ def _recipient(row: Row) -> Step:
 
 def _why(row: Row) -> str:
     """Why this person: as far as it is kept with the row, else by what the owner means now."""
+    if row.kind == NotificationKind.CONFIRM:
+        return _("The address was entered in the person's settings.")
     if row.kind == NotificationKind.TEST:
         return _("A test message that was asked for.")
     if row.kind == NotificationKind.RESOLVE:

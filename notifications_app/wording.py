@@ -61,6 +61,11 @@ def compose(
         return _rendered(label, title, body, facts, alert.link, language)
 
 
+def ask_to_confirm(alert: AlertRecord, link: str, *, language: str) -> Wording:
+    with translation.override(language):
+        return _rendered(_("CONFIRM"), alert.title, alert.body, [], link, language)
+
+
 def summarise(
     told: Sequence[tuple[AlertRecord, AlertOccurrence]], *, language: str, zone: str
 ) -> Wording:

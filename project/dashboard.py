@@ -1,8 +1,11 @@
-"""The first page: what is wrong now, then everything at a glance. It reads figures, it computes none of its own."""
+"""The first page: what is wrong now, then everything at a glance. It reads figures, it computes none of its own.
+
+Counts are of the whole site; what names a job is of the jobs that the reader may see.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +16,14 @@ from django.http import HttpRequest, HttpResponse
 
 from notifications_app.selectors import ChannelLine, channel_lines, queue_facts
 from notifications_app.states import FAILURE_OUTCOMES
-from scheduler_app import nodes, problems, selectors
+from scheduler_app import audience, nodes, problems, selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import JobRun, LastRun, Node, ScheduledJob
+from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.pages.heat_map import HeatMap, heat_map
 from scheduler_app.pages.reader import is_refresh, page
 from scheduler_app.pages.rendering import render
+from scheduler_app.people import VIEW_JOBS, may
 from scheduler_app.problems import LATE_AFTER
 from scheduler_app.states import NodeKind, RunState
 from scheduler_app.verdict import Group, Verdict, verdict
@@ -57,21 +62,23 @@ class HourBar:
 @page
 def dashboard(request: HttpRequest) -> HttpResponse:
     part = "_dashboard_refresh.html" if is_refresh(request) else "dashboard.html"
-    return render(request, part, facts(db_now()))
+    return render(request, part, facts(db_now(), request.user))
 
 
-def facts(now: datetime) -> dict[str, Any]:
+def facts(now: datetime, user: Any) -> dict[str, Any]:
     """Everything that the dashboard shows, in a fixed number of queries."""
+    jobs = audience.jobs(user)
+    named = None if may(user, VIEW_JOBS) else set(jobs.values_list("pk", flat=True))
     judged = verdict(now)
-    heat = heat_map(now, FAILURE_THRESHOLD)
+    heat = heat_map(now, FAILURE_THRESHOLD, named)
     schedulers = nodes.living(NodeKind.SCHEDULER, now)
     channels = channel_lines(now)
-    lines = selectors.job_lines(now, _jobs_worst_first()[:JOBS_SHOWN])
+    lines = selectors.job_lines(now, _worst_first(jobs)[:JOBS_SHOWN])
     return {
         "now": now,
         "verdict": judged,
-        "wrong": _shown(judged),
-        "last_failure": _last_failure() if judged.ok else None,
+        "wrong": _shown(judged, named),
+        "last_failure": _last_failure(audience.runs(user)) if judged.ok else None,
         "counts": _counts(judged),
         "schedulers": schedulers,
         "last_tick": _last_tick(schedulers),
@@ -81,7 +88,7 @@ def facts(now: datetime) -> dict[str, Any]:
         "heat": heat,
         "bars": hour_bars(heat),
         "succeeded_24h": heat.succeeded.total(),
-        "last_runs": _last_runs(),
+        "last_runs": _last_runs(named),
         "channels": channels,
         "sent_24h": sum(_tried(line)[0] for line in channels),
         "unsent_24h": sum(_tried(line)[1] for line in channels),
@@ -110,17 +117,30 @@ def hour_bars(heat: HeatMap) -> list[HourBar]:
     return bars
 
 
-def _shown(judged: Verdict) -> list[tuple[Group, Sequence[Finding], int]]:
-    """Each kind of problem with the first of them, and how many are left out."""
-    return [
-        (group, group.problems[:PROBLEMS_SHOWN], max(len(group.problems) - PROBLEMS_SHOWN, 0))
+def _shown(
+    judged: Verdict, named: Collection[str] | None
+) -> list[tuple[Group, Sequence[Finding], int]]:
+    """Each kind of problem with the first of them, and how many are left out.
+
+    Only problems of the jobs in `named` (None: of all) are shown one by one; the others are counted.
+    """
+    seen = [
+        (group, [one for one in group.problems if named is None or not one.job or one.job in named])
         for group in judged.groups
+    ]
+    return [
+        (
+            group,
+            found[:PROBLEMS_SHOWN],
+            len(group.problems) - min(len(found), PROBLEMS_SHOWN),
+        )
+        for group, found in seen
     ]
 
 
-def _last_failure() -> JobRun | None:
-    """The latest run that failed or was missed, for when nothing is wrong now."""
-    return next(iter(selectors.latest_failures(1)), None)
+def _last_failure(runs: RunQuerySet) -> JobRun | None:
+    """The latest of `runs` that failed or was missed, for when nothing is wrong now."""
+    return next(iter(selectors.latest_failures(runs, 1)), None)
 
 
 def _counts(judged: Verdict) -> dict[str, int]:
@@ -131,21 +151,20 @@ def _counts(judged: Verdict) -> dict[str, int]:
     }
 
 
-def _jobs_worst_first() -> QuerySet[ScheduledJob]:
+def _worst_first(jobs: QuerySet[ScheduledJob]) -> QuerySet[ScheduledJob]:
     rank = Case(
         When(problems.broken() | problems.failing(), then=0), When(enabled=True, then=1), default=2
     )
-    return ScheduledJob.objects.order_by(
-        rank, F("last_run__finished_at").desc(nulls_last=True), "id"
-    )
+    return jobs.order_by(rank, F("last_run__finished_at").desc(nulls_last=True), "id")
 
 
 def _last_tick(schedulers: list[Node]) -> datetime | None:
     return max((node.tick_at for node in schedulers if node.tick_at), default=None)
 
 
-def _last_runs() -> list[LastRun]:
-    return list(LastRun.objects.order_by("-finished_at")[:LAST_RUNS_SHOWN])
+def _last_runs(named: set[str] | None) -> list[LastRun]:
+    last = LastRun.objects.order_by("-finished_at")
+    return list((last if named is None else last.filter(pk__in=named))[:LAST_RUNS_SHOWN])
 
 
 def _tried(line: ChannelLine) -> tuple[int, int]:

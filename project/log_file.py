@@ -107,7 +107,7 @@ class SharedLogFile(QuietFailure):
         if self._descriptor < 0:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o640)
+            self._descriptor = os.open(self.path, flags, 0o600)
 
     def _is_current(self) -> bool:
         try:
@@ -136,7 +136,7 @@ class SharedLogFile(QuietFailure):
     def _rotation_lock(self) -> Iterator[bool]:
         """True if it is ours to rotate; never waits."""
         path = self.path.with_name(f".{self.path.name}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield _try_lock(descriptor)
         finally:

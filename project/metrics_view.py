@@ -13,7 +13,7 @@ from scheduler_app.exposition import CONTENT_TYPE
 
 
 class ProjectMetrics(FiguresEndpoint):
-    """For a session or the metrics token, as all figures."""
+    """For the metrics token, and people who may view all jobs."""
 
     def get(self, request: Request) -> HttpResponse:
         # knows by itself whether several processes share their figures (PROMETHEUS_MULTIPROC_DIR)

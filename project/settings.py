@@ -5,6 +5,7 @@ project/configuration/ has the table of all variables, with their types and defa
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from project.configuration.reading import environment
 from project.configuration.variables import CHANNELS
+from project.private_files import database_files, keep_private
 from scheduler_app import __version__
 from scheduler_app.connections import CLIENT_OPTIONS
 
@@ -51,6 +53,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_apscheduler",
     "django_prometheus",
+    "axes",
     "project.apps.ProjectConfig",
 ]
 
@@ -60,6 +63,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "scheduler_app.middleware.DatabaseOutages",
     "project.middleware.ContentSecurityPolicy",
+    "scheduler_app.odd_values.RefuseUnstorable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -70,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
     "project.middleware.VisibleText",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"
@@ -121,6 +126,7 @@ except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: {VAR_DIR} cannot be made: {error.strerror}.") from error
 DATABASE_URL = env["DATABASE_URL"] or f"sqlite:///{VAR_DIR / 'vigil.sqlite3'}"
 DATABASES = {"default": database_settings(DATABASE_URL)}
+keep_private(VAR_DIR, BASE_DIR / ".env", *database_files(DATABASES["default"]))
 
 REDIS_URL = env["REDIS_URL"]
 CACHES: dict[str, dict[str, Any]] = {
@@ -147,6 +153,20 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: a locked account costs no hashing
+    "django.contrib.auth.backends.ModelBackend",
+]
+TRUSTED_PROXIES = env["TRUSTED_PROXIES"]
+AXES_HANDLER = "project.sign_in.TwoLocks"
+AXES_CLIENT_IP_CALLABLE = "project.sign_in.client_address"
+AXES_LOCKOUT_CALLABLE = "project.sign_in.locked"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
@@ -138,6 +139,17 @@ def check_connections(**_: object) -> list[CheckMessage]:
     text = "DATABASES['default']['OPTIONS'] sets no time limit for a network path that is cut off."
     hint = f"Add {missing}."
     return [Warning(text, hint=hint, id="vigil_scheduler.W004")]
+
+
+@register(TAG)
+def check_database_file(**_: object) -> list[CheckMessage]:
+    """A SQLite database holds password hashes and sessions."""
+    path = Path(str(connection.settings_dict["NAME"]))
+    if connection.vendor != "sqlite" or not path.is_file() or not path.stat().st_mode & 0o077:
+        return []
+    text = f"Other users of this machine can open the database {path}."
+    hint = f"chmod 600 {path} (and the files beside it that begin with its name)."
+    return [Warning(text, hint=hint, id="vigil_scheduler.W009")]
 
 
 @register(TAG, deploy=True)

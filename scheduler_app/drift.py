@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler_app.masking import mask, shown
 from scheduler_app.mirror import FIELDS
 from scheduler_app.models import ScheduledJob
 
@@ -33,15 +34,22 @@ def drift_of(job: ScheduledJob) -> dict[str, tuple[Any, Any]]:
 
 
 def differences(job: ScheduledJob) -> list[Difference]:
+    """As they may be shown: without secrets."""
     return [
-        Difference(field=name, in_file=in_file, in_force=in_force, **_change(job, name))
+        Difference(
+            field=name,
+            in_file=shown(in_file, name),
+            in_force=shown(in_force, name),
+            **_change(job, name),
+        )
         for name, (in_file, in_force) in drift_of(job).items()
     ]
 
 
 def _change(job: ScheduledJob, name: str) -> dict[str, Any]:
     note = notes_of(job).get(name, {})
-    return {"by": note.get("by", ""), "at": _moment(note.get("at")), "why": note.get("why", "")}
+    why = mask(str(note.get("why", "")))
+    return {"by": note.get("by", ""), "at": _moment(note.get("at")), "why": why}
 
 
 def notes_of(job: ScheduledJob) -> dict[str, dict[str, Any]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
 from scheduler_app.declarations import JobDeclaration
 from scheduler_app.jobfile import JobFile
+from scheduler_app.masking import shown
 from scheduler_app.models import ScheduledJob
 from scheduler_app.states import JobState
 
@@ -16,20 +17,21 @@ INDENT = "    "
 LONGEST = 70
 
 
-def as_python(file: JobFile) -> str:
+def as_python(file: JobFile, *, with_secrets: bool = False) -> str:
     """A module that says what the database has of `file`: fields that are not at their default, and all sections.
 
-    Comments and computed values of the file are not kept.
+    Comments and computed values of the file are not kept. Masked secrets make a file that no sync accepts.
     """
+    conceal: Callable[[Any], Any] = dict if with_secrets else shown
     declared = _in_force(file)
     lines = ['"""The jobs of this site, as they are in force."""', ""]
     lines += ["from __future__ import annotations", "", "JOBS = ["]
     for job in declared:
-        lines += [f"{INDENT}{{", *_items(_told(job), 2), f"{INDENT}}},"]
+        lines += [f"{INDENT}{{", *_items(conceal(_told(job)), 2), f"{INDENT}}},"]
     lines.append("]")
     for name, section in file.sections.items():
         lines += ["", f"{name} = {{"]
-        lines += _items(section, 1)
+        lines += _items(conceal(section), 1)
         lines.append("}")
     return "\n".join(lines) + "\n"
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from scheduler_app import blackouts, calendars, params_schema, timetable, zones
 from scheduler_app.closest import suggestion
 from scheduler_app.errors import ScheduleError
+from scheduler_app.masking import MASK, holds_mask
 
 TAG = re.compile(r"[\w.-]{1,50}")
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -186,6 +187,9 @@ def json_value(kind: type, word: str) -> Callable[[Any], Any]:
             raise FieldError(problem, hint) from None
         for each in texts:
             _refuse_unstorable(each)
+        if holds_mask(value):
+            problem = _("“%(mask)s” stands for a secret that is not shown") % {"mask": MASK}
+            raise FieldError(problem, _("Write the value itself."))
         return json.loads(text)
 
     return rule

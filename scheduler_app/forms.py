@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from scheduler_app import declarations, epochs, mirror, parameters, upcoming
 from scheduler_app.clock import db_now
 from scheduler_app.errors import CallableError, ForbiddenCallableError, ParameterError
+from scheduler_app.masking import mask, shown
 from scheduler_app.models import ScheduledJob
+from scheduler_app.secret_fields import HidesSecrets, SecretJSON, SecretText
 from scheduler_app.texts import cut_line
 
 PREVIEW = "_preview"
@@ -25,13 +27,15 @@ EMPTY: dict[str, Any] = {
     "params_schema": {},
 }
 
+JSON_WITH_SECRETS = ("args", "kwargs", "params_schema")
+
 if TYPE_CHECKING:  # generic in the stubs alone
     JobModelForm = forms.ModelForm[ScheduledJob]
 else:
     JobModelForm = forms.ModelForm
 
 
-class ScheduledJobForm(JobModelForm):
+class ScheduledJobForm(HidesSecrets, JobModelForm):
     """Every field of a job that may be changed outside the file, by the file's own rules.
 
     `changes` has what differs from the values in force. A form that was sent to look ahead (`_preview`) is never valid,
@@ -58,6 +62,10 @@ class ScheduledJobForm(JobModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.in_force = {name: getattr(self.instance, name) for name in mirror.EDITABLE}
+        for name in set(JSON_WITH_SECRETS) & set(self.fields):
+            self.conceal(name, SecretJSON, self.in_force[name])
+        if "description" in self.fields:
+            self.conceal("description", SecretText, self.in_force["description"], mask)
         self.revision_in_force = self.instance.revision
 
     @property
@@ -122,7 +130,7 @@ class ScheduledJobForm(JobModelForm):
         if self.cleaned_data.get("revision") in (None, self.revision_in_force):
             return
         values = "; ".join(
-            f"{self.fields[name].label}: {cut_line(str(self.in_force[name]), 80)}"
+            f"{self.fields[name].label}: {cut_line(str(shown(self.in_force[name], name)), 80)}"
             for name in self.changes
         )
         text = _(

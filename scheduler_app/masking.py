@@ -15,6 +15,9 @@ from urllib.parse import quote
 
 MASK = "***"
 SHORTEST_SECRET = 6
+SCHEMA_WORDS = frozenset(
+    ("type", "title", "description", "format", "pattern", "minLength", "maxLength")
+)
 
 _secrets: tuple[str, ...] = ()
 
@@ -217,9 +220,9 @@ def _without_tail(text: str) -> str:
 
 
 def shown(value: Any, name: str = "") -> Any:
-    """`value` without secrets: neither in its texts nor under a name that says that it is one."""
+    """`value` without secrets: neither in its texts nor anywhere under a name that says that it is one."""
     if isinstance(value, Mapping):
-        return {key: shown(item, str(key)) for key, item in value.items()}
+        return {key: shown(item, _name_of(key, name)) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [shown(item, name) for item in value]
     if value in (None, "") or isinstance(value, bool):
@@ -229,6 +232,22 @@ def shown(value: Any, name: str = "") -> Any:
     return mask(value) if isinstance(value, str) else value
 
 
+def restored(given: Any, saved: Any, name: str = "") -> Any:
+    """`given` with the secrets of `saved` in the places where it has what `shown` makes of them.
+
+    The mask stays where `saved` has nothing at that place, or has a list of another length.
+    """
+    if given == shown(saved, name):
+        return saved
+    if isinstance(given, Mapping) and isinstance(saved, Mapping):
+        return {
+            key: restored(item, saved.get(key), _name_of(key, name)) for key, item in given.items()
+        }
+    if isinstance(given, list) and isinstance(saved, list | tuple) and len(given) == len(saved):
+        return [restored(*pair, name) for pair in zip(given, saved, strict=True)]
+    return given
+
+
 def holds_mask(value: Any) -> bool:
     """Whether `value` came out of `shown`, so that storing it would lose the secret behind it."""
     if isinstance(value, Mapping):
@@ -236,6 +255,11 @@ def holds_mask(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(holds_mask(item) for item in value)
     return isinstance(value, str) and MASK in value
+
+
+def _name_of(key: Any, above: str) -> str:
+    """The name that decides about an item: its own, or the secret's in which it is. Words of JSON Schema stay words."""
+    return above if _names_a_secret(above, "x") and key not in SCHEMA_WORDS else str(key)
 
 
 def _names_a_secret(name: str, value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from scheduler_app import nodes, recent, selectors, series
 from scheduler_app.histogram import cumulative
+from scheduler_app.masking import mask
 from scheduler_app.models import JobRun, Node
 from scheduler_app.selectors import Cells, JobLine
 from scheduler_app.states import NodeState, RunState
@@ -114,7 +115,7 @@ def _last(line: JobLine) -> dict[str, Any]:
         "last_cpu_s": last.cpu_s if last else None,
         "last_peak_memory_mb": last.peak_memory_mb if last else None,
         "last_queries": last.queries if last else None,
-        "last_error": last.error if last else "",
+        "last_error": mask(last.error) if last else "",
         "last_success_at": iso(last.succeeded_at) if last else None,
         "last_failure_at": iso(last.failed_at) if last else None,
     }
@@ -148,5 +149,5 @@ def _node(node: Node, now: datetime) -> dict[str, Any]:
         "threads_died": node.threads_died,
         "clock_offset_ms": node.clock_offset_ms,
         "draining": node.draining,
-        "file_problem": node.file_problem,
+        "file_problem": mask(node.file_problem),
     }

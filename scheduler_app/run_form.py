@@ -8,10 +8,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import parameters
-from scheduler_app.masking import MASK, holds_mask, shown
+from scheduler_app.masking import MASK, holds_mask, mask, shown
 from scheduler_app.models import ScheduledJob
 
 ARGUMENT = "param-"
@@ -68,6 +69,8 @@ class RunForm(forms.Form):
         field.label = str(rule.get("title", name))
         field.help_text = str(rule.get("description", ""))
         field.required = name in required and name not in self._kwargs
+        if isinstance(field.widget, forms.TextInput) and holds_mask(shown("x", name)):
+            field.widget = forms.PasswordInput(attrs={"autocomplete": "off"})
         if name not in self._kwargs:
             field.widget.attrs["placeholder"] = _shown_default(name, rule)
         elif self._is_secret(name):
@@ -80,10 +83,12 @@ class RunForm(forms.Form):
 
 
 class _JSON(forms.JSONField):
-    """Empty where there is nothing, not `null`."""
+    """Empty where there is nothing, not `null`; a secret that was typed is not shown again."""
 
     def prepare_value(self, value: Any) -> Any:
-        return "" if value is None else super().prepare_value(value)
+        if isinstance(value, InvalidJSONInput):
+            return mask(value)
+        return "" if value is None else super().prepare_value(shown(value))
 
 
 def _field_of(rule: Mapping[str, Any]) -> forms.Field:

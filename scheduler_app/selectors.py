@@ -13,6 +13,7 @@ from django.db.models import QuerySet, Sum
 from scheduler_app import calendar_days, upcoming
 from scheduler_app.histogram import percentile
 from scheduler_app.models import DurationTally, JobRun, LastRun, RunTally, ScheduledJob, Timetable
+from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.models.tallies import ALL_TIME
 from scheduler_app.rollups import hour_of
 from scheduler_app.states import FAILED_STATES, RunState
@@ -118,16 +119,16 @@ def running_by_job() -> Counter[str]:
     return Counter(JobRun.objects.running().order_by().values_list("job_id", flat=True))
 
 
-def latest_failures(limit: int = 5) -> list[JobRun]:
-    """The runs that failed (or were missed) last, the newest first. The literal states are the index's."""
-    failed = JobRun.objects.filter(state__in=["FAILED", "TIMEOUT", "LOST", "MISSED"])
+def latest_failures(runs: RunQuerySet, limit: int = 5) -> list[JobRun]:
+    """Those of `runs` that failed (or were missed) last, the newest first. The literal states are the index's."""
+    failed = runs.filter(state__in=["FAILED", "TIMEOUT", "LOST", "MISSED"])
     return list(
         failed.light().select_related("job__last_run").order_by("-finished_at", "-pk")[:limit]
     )
 
 
-def recent_runs(job_id: str, limit: int = 20) -> list[JobRun]:
-    return list(JobRun.objects.filter(job_id=job_id).light().order_by("-pk")[:limit])
+def recent_runs(job_id: str, runs: RunQuerySet, limit: int = 20) -> list[JobRun]:
+    return list(runs.filter(job_id=job_id).light().order_by("-pk")[:limit])
 
 
 def run_facts(run: JobRun) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, register_converter
 from django.urls.converters import StringConverter
 
+from scheduler_app import converters  # noqa: F401 - registers the converter of ids
 from scheduler_app.pages import job, jobs, nodes, runs
 from scheduler_app.texts import typed
 
@@ -25,7 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs/<job:job_id>/run/", job.run, name="job-run"),
     path("jobs/<job:job_id>/reset/", job.reset, name="job-reset"),
     path("runs/", runs.run_list, name="runs"),
-    path("runs/<int:run_id>/", runs.run_detail, name="run"),
+    path("runs/<id:run_id>/", runs.run_detail, name="run"),
     path("nodes/", nodes.node_list, name="nodes"),
-    path("runs/<int:run_id>/cancel/", runs.cancel, name="run-cancel"),
+    path("runs/<id:run_id>/cancel/", runs.cancel, name="run-cancel"),
 ]

@@ -48,7 +48,7 @@ class Finding:
 class Note(Finding):
     """What a check found that is good to know and asks for nothing: it stays out of the verdict."""
 
-    severity: str = Severity.INFO
+    severity: Severity = Severity.INFO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

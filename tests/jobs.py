@@ -16,7 +16,7 @@ def succeed(text: str = "done") -> str:
     return text
 
 
-def take_anything(**named: object) -> str:
+def take_anything(*positional: object, **named: object) -> str:
     return repr(named)
 
 

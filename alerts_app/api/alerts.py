@@ -1,4 +1,4 @@
-"""Alerts, for staff and for the people whom they concern."""
+"""Alerts, for people with the permission and for those whom they concern."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from alerts_app import lifecycle
-from alerts_app.audience import ONGOING, visible_to
+from alerts_app.audience import ONGOING, to_handle, visible_to
 from alerts_app.models import AlertRecord
 from alerts_app.states import AlertState, OccurrenceKind, Source
 from scheduler_app.api.endpoint import Endpoint, caller
@@ -85,18 +84,12 @@ class AlertPage(Page):
     results = AlertShape(many=True)
 
 
-class AlertEndpoint(Endpoint):
-    """Staff see and handle all alerts, everybody else those that concern them; no other exists for them."""
-
-    permission_classes = (IsAuthenticated,)
-
-
-class Alerts(AlertEndpoint):
+class Alerts(Endpoint):
     query_shape = AlertQuery
 
     @operation("alerts", "alerts_list", query=AlertQuery, answer=AlertPage)
     def get(self, request: Request) -> Response:
-        """Alerts: those that are not resolved first, of these and of the others the newest."""
+        """The alerts that you may see: those that are not resolved first, of these and of the others the newest."""
         alerts = visible_to(request.user).filter(_wanted(self.query)).defer("body", "labels")
         before = str(self.query.get("before", ""))
         rows, older = below(alerts, before, self.query["limit"], first=ONGOING)
@@ -104,28 +97,28 @@ class Alerts(AlertEndpoint):
         return Response({"next": following, "results": AlertShape(rows, many=True).data})
 
 
-class Alert(AlertEndpoint):
+class Alert(Endpoint):
     @operation("alerts", "alerts_retrieve", answer=AlertDetailShape)
     def get(self, request: Request, alert_id: str) -> Response:
         """One alert with its latest 50 occurrences."""
         return Response(AlertDetailShape(_alert(request, alert_id)).data)
 
 
-class Acknowledge(AlertEndpoint):
+class Acknowledge(Endpoint):
     @operation("alerts", "alerts_acknowledge", body=Input, answer=AlertDetailShape)
     def post(self, request: Request, alert_id: str) -> Response:
         """Somebody is on it: repeats stay silent. 409 where it is acknowledged or resolved already."""
         read(Input, request.data)
-        lifecycle.acknowledge(_alert(request, alert_id).pk, by=caller(request))
+        lifecycle.acknowledge(to_handle(request.user, int(alert_id)).pk, by=caller(request))
         return Response(AlertDetailShape(_alert(request, alert_id)).data)
 
 
-class Resolve(AlertEndpoint):
+class Resolve(Endpoint):
     @operation("alerts", "alerts_resolve", body=Input, answer=AlertDetailShape)
     def post(self, request: Request, alert_id: str) -> Response:
         """It is over: the people who were told are told. 409 where it is resolved already."""
         read(Input, request.data)
-        lifecycle.resolve(_alert(request, alert_id).pk, by=caller(request))
+        lifecycle.resolve(to_handle(request.user, int(alert_id)).pk, by=caller(request))
         return Response(AlertDetailShape(_alert(request, alert_id)).data)
 
 

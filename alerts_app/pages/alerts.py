@@ -1,4 +1,4 @@
-"""The list of alerts, one alert, and what whoever it concerns may do with it."""
+"""The list of alerts, one alert, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alerts_app import audience, lifecycle
-from alerts_app.audience import visible_to
+from alerts_app.audience import handled_by, to_handle, visible_to
 from alerts_app.errors import AlertError
-from alerts_app.models import AlertRecord
 from alerts_app.pages import panels
 from alerts_app.states import AlertState
 from scheduler_app.pages.keyset import portion
@@ -53,29 +52,26 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 
 @page
 def alert_detail(request: HttpRequest, alert_id: int) -> HttpResponse:
-    alert = _alert(request, alert_id)
+    alert = get_object_or_404(visible_to(request.user), pk=alert_id)
     context = {
         "alert": alert,
         "occurrences": alert.occurrences.order_by("-pk")[:OCCURRENCES],
+        "may_handle": handled_by(request.user).filter(pk=alert.pk).exists(),
         "panels": panels.of(alert, request.user),
     }
     return render(request, "alerts_app/alert.html", context)
 
 
-@action(AlertError, staff=False)
+@action(AlertError, needs="")
 def acknowledge(request: HttpRequest, alert_id: int) -> str:
-    lifecycle.acknowledge(_alert(request, alert_id).pk, by=_name(request))
+    lifecycle.acknowledge(to_handle(request.user, alert_id).pk, by=_name(request))
     return _("Acknowledged: repeats stay silent from now on.")
 
 
-@action(AlertError, staff=False)
+@action(AlertError, needs="")
 def resolve(request: HttpRequest, alert_id: int) -> str:
-    lifecycle.resolve(_alert(request, alert_id).pk, by=_name(request))
+    lifecycle.resolve(to_handle(request.user, alert_id).pk, by=_name(request))
     return _("Resolved.")
-
-
-def _alert(request: HttpRequest, alert_id: int) -> AlertRecord:
-    return get_object_or_404(visible_to(request.user), pk=alert_id)
 
 
 def _name(request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from notifications_app import preferences
 from notifications_app.models import NotificationSettings
 from notifications_app.pages.preferences_form import SecretUrlsForm
 from scheduler_app.admin.base import Admin
@@ -42,6 +43,15 @@ class NotificationSettingsAdmin(Admin):
         (_("Apprise"), {"fields": ("apprise_enabled", "apprise_min_severity", "apprise_url")}),
         (_("Quiet hours"), {"fields": ("quiet_start", "quiet_end", "critical_bypasses_quiet")}),
     )
+
+    def conceal(self, name: str, value: Any) -> Any:
+        show = preferences.SECRET_URLS.get(name)
+        return show(value) if show and value else super().conceal(name, value)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        if lookup.partition("__")[0] in preferences.SECRET_URLS:
+            return False
+        return super().lookup_allowed(lookup, value, request)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Not an attribute: a site that keeps its users out of the admin gets a field for the key instead."""

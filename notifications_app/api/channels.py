@@ -6,13 +6,13 @@ from typing import Any
 
 from django.http import Http404
 from rest_framework import serializers
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from notifications_app import channel_states, lanes, selectors, test_messages
 from notifications_app.api.notifications import NotificationDetailShape
+from notifications_app.audience import CHANGE_CHANNELS, VIEW_CHANNELS
 from notifications_app.channels import registry
 from notifications_app.selectors import ChannelLine
 from scheduler_app.api.endpoint import Endpoint, caller
@@ -20,6 +20,7 @@ from scheduler_app.api.inputs import Input, read
 from scheduler_app.api.outputs import Masked
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
+from scheduler_app.people import may
 
 
 class ChannelShape(serializers.Serializer[Any]):
@@ -73,58 +74,66 @@ class Channels(Endpoint):
     def get(self, request: Request) -> Response:
         """All channels in a fixed order, and the queue that feeds them."""
         now = db_now()
-        results = ChannelShape(selectors.channel_lines(now), many=True).data
+        results = [_shape(request, line) for line in selectors.channel_lines(now)]
         return Response({"queue": selectors.queue_facts(now), "results": results})
 
 
 class Enable(Endpoint):
+    to_write = CHANGE_CHANNELS
+
     @operation("channels", "channels_enable", body=Input, answer=ChannelShape)
     def post(self, request: Request, channel: str) -> Response:
         """Switch the channel on."""
         channel_states.set_enabled(_chosen(request, channel), True, by=caller(request))
-        return _answer(channel)
+        return _answer(request, channel)
 
 
 class Disable(Endpoint):
+    to_write = CHANGE_CHANNELS
+
     @operation("channels", "channels_disable", body=Input, answer=ChannelShape)
     def post(self, request: Request, channel: str) -> Response:
         """Switch the channel off: what is due ends at once with an error, people get it in-app."""
         channel_states.set_enabled(_chosen(request, channel), False, by=caller(request))
-        return _answer(channel)
+        return _answer(request, channel)
 
 
 class Hold(Endpoint):
+    to_write = CHANGE_CHANNELS
+
     @operation("channels", "channels_hold", body=Input, answer=ChannelShape)
     def post(self, request: Request, channel: str) -> Response:
         """The kill switch: what is due waits, nothing is lost."""
         channel_states.set_held(_chosen(request, channel), True, by=caller(request))
-        return _answer(channel)
+        return _answer(request, channel)
 
 
 class Release(Endpoint):
+    to_write = CHANGE_CHANNELS
+
     @operation("channels", "channels_release", body=Input, answer=ChannelShape)
     def post(self, request: Request, channel: str) -> Response:
         """Let what waits go out."""
         channel_states.set_held(_chosen(request, channel), False, by=caller(request))
-        return _answer(channel)
+        return _answer(request, channel)
 
 
 class Resume(Endpoint):
+    to_write = CHANGE_CHANNELS
+
     @operation("channels", "channels_resume", body=Input, answer=ChannelShape)
     def post(self, request: Request, channel: str) -> Response:
         """The gateway is well again: end its pauses, and forget what the breaker has counted."""
         lanes.resume(_chosen(request, channel), by=caller(request))
-        return _answer(channel)
+        return _answer(request, channel)
 
 
 class Test(Endpoint):
-    permission_classes = (IsAuthenticated,)
-
     @operation("channels", "channels_test", body=Input, answer=NotificationDetailShape, status=202)
     def post(self, request: Request, channel: str) -> Response:
         """Queue a test message to yourself; `Location` is where to see what became of it."""
         name = _chosen(request, channel)
-        row = test_messages.send_test(name, request.user, by=caller(request))
+        row = test_messages.send_test(name, request.user, by=caller(request), is_limited=True)
         where = reverse("vigil_notifications_api:notification", args=[row.pk], request=request)
         shape = NotificationDetailShape(row)
         return Response(shape.data, status=202, headers={"Location": where})
@@ -139,7 +148,13 @@ def _chosen(request: Request, channel: str) -> str:
     return channel
 
 
-def _answer(channel: str) -> Response:
+def _answer(request: Request, channel: str) -> Response:
     lines = selectors.channel_lines(db_now())
     line = next(line for line in lines if line.state.channel == channel)
-    return Response(ChannelShape(line).data)
+    return Response(_shape(request, line))
+
+
+def _shape(request: Request, line: ChannelLine) -> dict[str, Any]:
+    """A gateway's error may quote the address of another person: it is shown with permission alone."""
+    shape = ChannelShape(line).data
+    return shape if may(request.user, VIEW_CHANNELS) else {**shape, "last_error": ""}

@@ -9,18 +9,16 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from notifications_app import dead_letters, outbox
-from notifications_app.audience import visible_to
+from notifications_app.audience import REQUEUE, visible_to
 from notifications_app.channels import registry
 from notifications_app.dead_letters import DeadFilter
 from notifications_app.models import AlertNotification
 from notifications_app.states import AttemptOutcome, NotificationKind, NotificationState, Reason
 from notifications_app.trace import RELATED, StepKind, trace
-from scheduler_app.api.authentication import StaffOnly
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.errors import ConflictError
 from scheduler_app.api.inputs import Input, read
@@ -153,13 +151,12 @@ class NotificationPage(Page):
 
 class Notifications(Endpoint):
     query_shape = NotificationQuery
-    permission_classes = (IsAuthenticated,)
 
     @operation(
         "notifications", "notifications_list", query=NotificationQuery, answer=NotificationPage
     )
     def get(self, request: Request) -> Response:
-        """What you were told (staff: what anybody was told), the newest first."""
+        """What you were told (with permission to view notifications: all of them), the newest first."""
         names = ("state", "channel", "reason", "alert")
         chosen = {name: self.query[name] for name in names if name in self.query}
         rows, following = page_of(request, _visible(request).filter(**chosen), self.query)
@@ -167,8 +164,6 @@ class Notifications(Endpoint):
 
 
 class Notification(Endpoint):
-    permission_classes = (IsAuthenticated,)
-
     @operation("notifications", "notifications_retrieve", answer=NotificationDetailShape)
     def get(self, request: Request, notification_id: str) -> Response:
         """One notification with its latest 100 attempts."""
@@ -176,8 +171,6 @@ class Notification(Endpoint):
 
 
 class NotificationTrace(Endpoint):
-    permission_classes = (IsAuthenticated,)
-
     @operation("notifications", "notifications_trace", answer=TraceShape)
     def get(self, request: Request, notification_id: str) -> Response:
         """One notification from its alert to the gateway's answer, and what happens next."""
@@ -187,7 +180,7 @@ class NotificationTrace(Endpoint):
 
 
 class RequeueMany(Endpoint):
-    permission_classes = (StaffOnly,)
+    to_write = REQUEUE
 
     @operation(
         "notifications", "notifications_requeue_many", body=RequeueInput, answer=RequeueShape
@@ -206,7 +199,7 @@ class RequeueMany(Endpoint):
 
 
 class Requeue(Endpoint):
-    permission_classes = (StaffOnly,)
+    to_write = REQUEUE
 
     @operation("notifications", "notifications_requeue", body=Input, answer=NotificationDetailShape)
     def post(self, request: Request, notification_id: str) -> Response:

@@ -12,27 +12,32 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifications_app import preferences
+from notifications_app import confirmation, preferences
+from notifications_app.audience import CHANGE_SETTINGS, VIEW_SETTINGS
 from notifications_app.models import NotificationSettings
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.inputs import Input, plain
 from scheduler_app.api.schema import operation
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
 from scheduler_app.states import Severity
 
 CLOCK = ["%H:%M", "%H:%M:%S"]
 FIELDS = tuple(
-    field.name for field in NotificationSettings._meta.concrete_fields if not field.primary_key
+    field.name
+    for field in NotificationSettings._meta.concrete_fields
+    if field.editable and not field.primary_key
 )
 
 
 class SettingsQuery(Input):
     user = serializers.CharField(
-        required=False, max_length=150, help_text="Name or id of another person; for staff."
+        required=False,
+        max_length=150,
+        help_text="Name or id of another person; needs the permission to view or change settings.",
     )
 
 
@@ -45,6 +50,9 @@ class SeverityField(serializers.ChoiceField):
 
 class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
     user = serializers.CharField(source="user.get_username", read_only=True)
+    email_pending = serializers.CharField(
+        read_only=True, help_text="Entered and not confirmed yet: e-mail still goes to `email`."
+    )
     quiet_start = serializers.TimeField(required=False, allow_null=True, input_formats=CLOCK)
     quiet_end = serializers.TimeField(required=False, allow_null=True, input_formats=CLOCK)
     system_min_severity = SeverityField()
@@ -57,7 +65,7 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
 
     class Meta:
         model = NotificationSettings
-        fields: ClassVar = ["user", *FIELDS]
+        fields: ClassVar = ["user", "email_pending", *FIELDS]
 
     def to_representation(self, instance: NotificationSettings) -> dict[str, Any]:
         """URLs that are secrets show scheme and host; sent back like that they stay as they are."""
@@ -87,7 +95,6 @@ class SettingsShape(Input, serializers.ModelSerializer[NotificationSettings]):
 
 class Settings(Endpoint):
     query_shape = SettingsQuery
-    permission_classes = (IsAuthenticated,)
 
     @operation("settings", "settings_retrieve", query=SettingsQuery, answer=SettingsShape)
     def get(self, request: Request) -> Response:
@@ -127,15 +134,17 @@ class Settings(Endpoint):
         if not given.partial:
             blank = preferences.defaults_of(person)
             values = {**{name: getattr(blank, name) for name in FIELDS}, **values}
-        return Response(SettingsShape(preferences.save(person, values)).data)
+        is_own = person.pk == self.request.user.pk
+        save = confirmation.save_own if is_own else preferences.save
+        return Response(SettingsShape(save(person, values)).data)
 
     def _person(self) -> Any:
         """Whose settings are meant. Raises PermissionDenied for another's, Http404 for nobody's."""
         user, wanted = self.request.user, self.query.get("user")
         if wanted is None or wanted in (user.get_username(), str(user.pk)):
             return user
-        if not is_staff(user):
-            raise PermissionDenied(_("Only staff may see and change the settings of others."))
+        if not may(user, VIEW_SETTINGS if self.request.method in SAFE_METHODS else CHANGE_SETTINGS):
+            raise PermissionDenied(_("You have no permission for the settings of others."))
         return _called(wanted)
 
 

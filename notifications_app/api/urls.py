@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver
+from rest_framework import status
 
 from notifications_app.api import channels, inbox, notifications, settings
+from notifications_app.errors import TooManyError
+from scheduler_app.api import errors
 from scheduler_app.api.paging import ID
 from scheduler_app.api.routes import route
+
+errors.register(TooManyError, status.HTTP_429_TOO_MANY_REQUESTS)
 
 NOTIFICATION = f"notifications/(?P<notification_id>{ID})"
 CHANNEL = "notifications/channels/(?P<channel>[A-Za-z0-9_]+)"

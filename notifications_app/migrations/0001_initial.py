@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
                 ('webhook_enabled', models.BooleanField(default=False, verbose_name='webhook')),
                 ('apprise_enabled', models.BooleanField(default=False, verbose_name='Apprise')),
                 ('email', models.EmailField(blank=True, help_text='Empty: the address of the account.', max_length=254, verbose_name='e-mail address')),
+                ('email_pending', models.EmailField(blank=True, editable=False, max_length=254, verbose_name='e-mail address that is not confirmed')),
                 ('wechat_userid', models.CharField(blank=True, max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][\\w.@-]{0,63}$', "The member's account in WeChat Work.")], verbose_name='WeChat Work user id')),
                 ('mobile', models.CharField(blank=True, max_length=24, validators=[django.core.validators.RegexValidator('^\\+?[0-9][0-9 -]{4,20}$', 'A telephone number: digits, with a country code if abroad.')], verbose_name='mobile')),
                 ('webhook_url', models.CharField(blank=True, help_text='Empty: the webhook of the site, if it has one.', max_length=500, verbose_name='webhook URL')),
@@ -80,7 +81,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='message id')),
-                ('kind', models.CharField(choices=[('FIRE', 'fired'), ('RESOLVE', 'resolved'), ('REMIND', 'reminder'), ('ESCALATE', 'escalation'), ('SUMMARY', 'summary'), ('TEST', 'test')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('FIRE', 'fired'), ('RESOLVE', 'resolved'), ('REMIND', 'reminder'), ('ESCALATE', 'escalation'), ('SUMMARY', 'summary'), ('TEST', 'test'), ('CONFIRM', 'confirmation')], max_length=16, verbose_name='kind')),
                 ('recipient_key', models.CharField(max_length=300, verbose_name='recipient key')),
                 ('recipient_name', models.CharField(blank=True, max_length=150, verbose_name="recipient's name")),
                 ('channel', models.CharField(max_length=32, verbose_name='channel')),

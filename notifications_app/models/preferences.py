@@ -48,6 +48,9 @@ class NotificationSettings(models.Model):
     email = models.EmailField(
         _("e-mail address"), blank=True, help_text=_("Empty: the address of the account.")
     )
+    email_pending = models.EmailField(
+        _("e-mail address that is not confirmed"), blank=True, editable=False
+    )
     wechat_userid = models.CharField(
         _("WeChat Work user id"), max_length=64, blank=True, validators=[WECHAT_USERID]
     )

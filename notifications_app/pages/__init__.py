@@ -18,7 +18,7 @@ def _zone_of(user: Any) -> str:
 
 
 def _who_was_told(alert: AlertRecord, user: Any) -> Panel:
-    """The latest notifications of the alert: all for staff, for others their own."""
+    """The latest notifications of the alert that `user` may see."""
     rows = audience.visible_to(user).filter(alert=alert).order_by("-pk")
     return Panel("notifications_app/_who_was_told.html", list(rows[:SHOWN]))
 

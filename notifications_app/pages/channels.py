@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from notifications_app import channel_states, lanes, selectors, test_messages
+from notifications_app.audience import CHANGE_CHANNELS
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from scheduler_app.clock import db_now
@@ -25,7 +26,7 @@ def channel_list(request: HttpRequest) -> HttpResponse:
     return render(request, f"notifications_app/{part}", context)
 
 
-@action(NotificationError)
+@action(NotificationError, needs=CHANGE_CHANNELS)
 def switch(request: HttpRequest, channel: str) -> str:
     wanted = request.POST.get("enabled") == "on"
     channel_states.set_enabled(_known(channel), wanted, by=_name(request))
@@ -33,7 +34,7 @@ def switch(request: HttpRequest, channel: str) -> str:
     return text % {"channel": channel}
 
 
-@action(NotificationError)
+@action(NotificationError, needs=CHANGE_CHANNELS)
 def hold(request: HttpRequest, channel: str) -> str:
     wanted = request.POST.get("held") == "on"
     channel_states.set_held(_known(channel), wanted, by=_name(request))
@@ -43,9 +44,9 @@ def hold(request: HttpRequest, channel: str) -> str:
     return text % {"channel": channel}
 
 
-@action(NotificationError, staff=False)
+@action(NotificationError, needs="")
 def test(request: HttpRequest, channel: str) -> str:
-    test_messages.send_test(_known(channel), request.user, by=_name(request))
+    test_messages.send_test(_known(channel), request.user, by=_name(request), is_limited=True)
     return _("A test message by %(channel)s is on its way to you.") % {"channel": channel}
 
 

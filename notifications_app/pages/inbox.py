@@ -22,7 +22,7 @@ def entries(request: HttpRequest) -> HttpResponse:
     return render(request, f"notifications_app/{part}", context)
 
 
-@action(staff=False)
+@action(needs="")
 def mark_read(request: HttpRequest) -> str:
     """The entry that the form names in `id`; all of them without one."""
     entry = whole_number(request.POST.get("id"))

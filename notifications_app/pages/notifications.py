@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from notifications_app import outbox
-from notifications_app.audience import visible_to
+from notifications_app.audience import REQUEUE, VIEW_NOTIFICATIONS, visible_to
 from notifications_app.channels import registry
 from notifications_app.errors import NotificationError
 from notifications_app.states import NotificationState
@@ -17,7 +17,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
 from scheduler_app.texts import typed
 
 
@@ -30,7 +30,7 @@ def notification_list(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(state=state)
     if channel in registry.names():
         rows = rows.filter(channel=channel)
-    if person and is_staff(request.user):
+    if person and may(request.user, VIEW_NOTIFICATIONS):
         rows = rows.filter(recipient_name__icontains=person)
     context = {
         "notifications": portion(request, rows),
@@ -53,7 +53,7 @@ def notification_detail(request: HttpRequest, notification_id: int) -> HttpRespo
     return render(request, "notifications_app/notification.html", context)
 
 
-@action(NotificationError)
+@action(NotificationError, needs=REQUEUE)
 def requeue(request: HttpRequest, notification_id: int) -> str:
     count = outbox.requeue([notification_id], by=str(request.user.get_username()))
     if not count:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications_app import conf, preferences
 from notifications_app.models import NotificationSettings
+from scheduler_app.secret_fields import HidesSecrets, SecretText
 
 if TYPE_CHECKING:
     Form = forms.ModelForm[NotificationSettings]
@@ -20,24 +21,14 @@ CLOCK = forms.TimeInput(format="%H:%M", attrs={"type": "time"})
 CHANNELS = ("system", "email", "wechat", "wechat_app", "sms", "webhook", "apprise")
 
 
-class SecretUrlsForm(Form):
+class SecretUrlsForm(HidesSecrets, Form):
     """Shows scheme and host of URLs that are secrets; one that is sent back as it was shown stays as it is."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for field in preferences.SECRET_URLS:
-            if field in self.fields:
-                self.initial[field] = preferences.shown(self.instance, field)
-                self.fields[field].widget.attrs.update(spellcheck="false", autocomplete="off")
-
-    def clean_webhook_url(self) -> str:
-        return self._meant("webhook_url")
-
-    def clean_apprise_url(self) -> str:
-        return self._meant("apprise_url")
-
-    def _meant(self, field: str) -> str:
-        return preferences.meant(self.instance, field, self.cleaned_data[field])
+        for name, show in preferences.SECRET_URLS.items():
+            if name in self.fields:
+                self.conceal(name, SecretText, getattr(self.instance, name), show)
 
 
 class PreferencesForm(SecretUrlsForm):

@@ -7,12 +7,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from notifications_app import conf, preferences
+from notifications_app import conf, confirmation, preferences
 from notifications_app.channels import registry
 from notifications_app.channels.base import Person
 from notifications_app.channels.targets import Target
 from notifications_app.channels.webhook.channel import WebhookChannel
-from notifications_app.errors import MissingAddressError
+from notifications_app.errors import MissingAddressError, TooManyError
 from notifications_app.pages.preferences_form import CHANNELS, PreferencesForm
 from scheduler_app import conf as scheduler_conf
 from scheduler_app import zones
@@ -25,8 +25,17 @@ def my_settings(request: HttpRequest) -> HttpResponse:
     mine = preferences.of(request.user)
     form = PreferencesForm(request.POST if request.method == "POST" else None, instance=mine)
     if request.method == "POST" and form.is_valid():
-        preferences.save(request.user, form.cleaned_data)
+        try:
+            saved = confirmation.save_own(request.user, form.cleaned_data)
+        except TooManyError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("vigil_notifications:settings"))
         messages.success(request, _("Your settings are saved."))
+        if saved.email_pending:
+            text = _(
+                "%(address)s is used as soon as its reader follows the link that is sent there."
+            )
+            messages.info(request, text % {"address": saved.email_pending})
         return HttpResponseRedirect(reverse("vigil_notifications:settings"))
     person = preferences.person_of(preferences.of(request.user))
     context = {

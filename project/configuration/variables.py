@@ -108,7 +108,8 @@ SECTIONS: Mapping[str, tuple[Variable, ...]] = {
     ),
     "Notifications": (
         V("DEFAULT_RECIPIENTS", kinds.NAMES, "admin", "Users, addresses or groups that are told where a job's owner is unknown.", may_be_empty=True),
-        V("PRIVATE_NETWORKS", kinds.NETWORKS, "", "Networks that webhooks and Apprise may reach although they are not public."),
+        V("TRUSTED_PROXIES", Integer(0, 10), "0", "Proxies before the site whose `X-Forwarded-For` is believed, such as `1` behind nginx; locks of sign-in count by that address.", example="1"),
+        V("PRIVATE_NETWORKS", kinds.NETWORKS, "", "Networks that webhooks, Apprise and the `url` of a run of `probe_endpoint` may reach although they are not public."),
     ),
     "EMAIL": (
         V("EMAIL_ENABLED", BOOL, "false", "E-mail on."),

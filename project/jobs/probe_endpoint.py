@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from django.conf import settings
 
+from notifications_app import http_client
+from notifications_app.errors import DeliveryError, RefusedAddressError
+from notifications_app.http_client import Answer
 from scheduler_app.texts import cut_line
-
-MOST_BYTES = 65_536
 
 
 class ProbeError(Exception):
@@ -21,38 +19,47 @@ class ProbeError(Exception):
 
 
 def probe(*, url: str = "", timeout_s: float = 10) -> dict[str, Any]:
-    """GET `url`; without one PROBE_URL, else the site's own /readyz. Raises ProbeError for all but status 2xx."""
+    """GET PROBE_URL, else the site's own /readyz. Raises ProbeError for all but status 2xx; follows no redirect.
+
+    A `url` may come from the person who starts the run: then only the public net and PRIVATE_NETWORKS are reached, and
+    an error says nothing of what answered but its status.
+    """
     address = url or getattr(settings, "PROBE_URL", "") or f"{settings.SITE_URL}/readyz"
-    if urlsplit(address).scheme not in ("http", "https"):
+    if _scheme(address) not in ("http", "https"):
         raise ProbeError(f"{address} cannot be asked: only http and https can.")
     begin = time.perf_counter()
     try:
-        status, body = _get(address, timeout_s)
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", "") or error
-        raise ProbeError(f"GET {address}: {reason} after {_elapsed_ms(begin)} ms") from error
+        answer = _get(address, timeout_s, is_strange=bool(url))
+    except DeliveryError as error:
+        reason = _reason(error) if url else str(error)
+        raise ProbeError(f"GET {address}: {reason} after {_elapsed_ms(begin)} ms") from None
     elapsed_ms = _elapsed_ms(begin)
-    if not 200 <= status < 300:
-        raise ProbeError(
-            f"GET {address}: status {status} after {elapsed_ms} ms: {cut_line(body, 300)}"
-        )
-    return {"url": address, "status": status, "ms": elapsed_ms}
+    if not 200 <= answer.status < 300:
+        body = "" if url else f": {cut_line(answer.text, 300)}"
+        raise ProbeError(f"GET {address}: status {answer.status} after {elapsed_ms} ms{body}")
+    return {"url": address, "status": answer.status, "ms": elapsed_ms}
 
 
-def _get(address: str, timeout_s: float) -> tuple[int, str]:
-    request = Request(address, headers={"User-Agent": "vigil-probe", "Accept": "*/*"})  # noqa: S310 - checked above
-    try:
-        with _opener(address).open(request, timeout=timeout_s) as answer:
-            return int(answer.status), answer.read(MOST_BYTES).decode("utf-8", "replace")
-    except HTTPError as error:
-        with error:
-            return error.code, error.read(MOST_BYTES).decode("utf-8", "replace")
-
-
-def _opener(address: str) -> OpenerDirector:
+def _get(address: str, timeout_s: float, *, is_strange: bool) -> Answer:
     """The site itself is asked directly, whatever proxy the machine uses for the world."""
     is_own = address.startswith(f"{settings.SITE_URL}/")
-    return build_opener(ProxyHandler({})) if is_own else build_opener()
+    return http_client.get(
+        address, timeout_s=timeout_s, is_strange=is_strange, takes_proxy=not is_own
+    )
+
+
+def _reason(error: DeliveryError) -> str:
+    """Without a banner of what listens there."""
+    if isinstance(error, RefusedAddressError):
+        return f"{error} (a url given to a run is held to PRIVATE_NETWORKS, PROBE_URL is not)"
+    return "no answer in HTTP"
+
+
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme
+    except ValueError:
+        return ""
 
 
 def _elapsed_ms(begin: float) -> float:

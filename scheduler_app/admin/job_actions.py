@@ -64,7 +64,7 @@ def disable(model_admin: Any, request: HttpRequest, queryset: Jobs) -> TemplateR
     return None
 
 
-@admin.action(description=_("Run now …"), permissions=["change"])
+@admin.action(description=_("Run now …"), permissions=["run"])
 def run_now(model_admin: Any, request: HttpRequest, queryset: Jobs) -> TemplateResponse | None:
     """Queues the runs; a scheduler takes them, never the web process. Of one job its arguments are asked first."""
     jobs = list(queryset)

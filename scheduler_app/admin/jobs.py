@@ -20,7 +20,9 @@ from scheduler_app.clock import db_now
 from scheduler_app.drift import drift_of
 from scheduler_app.errors import EditConflictError
 from scheduler_app.forms import ScheduledJobForm
+from scheduler_app.masking import mask
 from scheduler_app.models import LastRun, ScheduledJob
+from scheduler_app.people import RUN_JOBS, may
 from scheduler_app.states import JobState
 from scheduler_app.templatetags.vigil import when
 from scheduler_app.texts import cut_line
@@ -91,6 +93,9 @@ class ScheduledJobAdmin(TypedSearch):
         is_watched = obj is not None and obj.state == JobState.WATCHED
         return not is_watched and super().has_change_permission(request, obj)
 
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, RUN_JOBS)
+
     @admin.display(description=_("job id"), ordering="id")
     def job(self, job: ScheduledJob) -> SafeString:
         return breakable(job.pk)
@@ -154,7 +159,8 @@ class ScheduledJobAdmin(TypedSearch):
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         fields = ", ".join(form.changes) or "-"
-        return f"{fields}: {form.cleaned_data['why']}" if form.cleaned_data["why"] else fields
+        why = mask(form.cleaned_data["why"])
+        return f"{fields}: {why}" if why else fields
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -13,14 +13,14 @@ from rest_framework.authentication import (
     get_authorization_header,
 )
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from scheduler_app import conf
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
 
 FIGURES = "figures"
-"""`request.auth` of whoever came with the metrics token: nobody in particular, who may read figures."""
+"""`request.auth` of a caller with the metrics token: no person, and may read figures alone."""
 
 
 class SessionAuthentication401(SessionAuthentication):
@@ -46,22 +46,16 @@ class MetricsTokenAuthentication(BaseAuthentication):
         return 'Bearer realm="figures"'
 
 
-class ReadsFigures(IsAuthenticated):
-    """Everybody who signed in, and whoever has the metrics token."""
+class AsDeclared(BasePermission):
+    """People who signed in and have the permission that the endpoint names: `to_read`, `to_write` ("": none needed)."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        needed = view.to_read if request.method in SAFE_METHODS else view.to_write
+        return bool(request.user.is_authenticated) and (not needed or may(request.user, needed))
+
+
+class ReadsFigures(AsDeclared):
+    """As declared, or with the metrics token."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return request.auth == FIGURES or super().has_permission(request, view)
-
-
-class StaffChanges(BasePermission):
-    """Everybody who signed in may read, staff may change."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        if request.method in SAFE_METHODS:
-            return bool(request.user.is_authenticated)
-        return is_staff(request.user)
-
-
-class StaffOnly(BasePermission):
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return is_staff(request.user)

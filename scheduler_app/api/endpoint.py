@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from scheduler_app.api import errors
-from scheduler_app.api.authentication import StaffChanges
+from scheduler_app.api.authentication import AsDeclared
 from scheduler_app.api.inputs import Input, StrictJSONParser, read
 from scheduler_app.texts import typed
 
@@ -31,14 +31,19 @@ class OneFormat(DefaultContentNegotiation):
 
 
 class Endpoint(APIView):
-    """JSON in, JSON out. `query_shape` says which parameters the address may carry; `query` has their values."""
+    """JSON in, JSON out. `query_shape` says which parameters the address may carry; `query` has their values.
 
+    `to_read` and `to_write` name the Django permission that safe and other methods need; "": signing in is enough.
+    """
+
+    to_read: ClassVar[str] = ""
+    to_write: ClassVar[str] = ""
     query_shape: ClassVar[type[Input]] = Input
     query: dict[str, Any]
 
     renderer_classes = (JSONRenderer,)
     parser_classes = (StrictJSONParser,)
-    permission_classes: Sequence[type[BasePermission]] = (StaffChanges,)
+    permission_classes: Sequence[type[BasePermission]] = (AsDeclared,)
     content_negotiation_class = OneFormat
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db import DataError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -64,6 +65,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         logger.warning("database_unreachable", extra={"error": mask(str(error))})
         outages.let_go(error)
         return exception_handler(DatabaseUnreachableError(), context)
+    if isinstance(error, DataError | OverflowError):
+        logger.warning("value_out_of_range", extra={"error": mask(str(error))})
+        return exception_handler(ParseError(_("A value is out of range.")), context)
     for kind, code in _statuses.items():
         if isinstance(error, kind):
             known = APIException(mask(str(error)))

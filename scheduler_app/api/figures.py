@@ -1,4 +1,4 @@
-"""Figures, as JSON and for Prometheus; also for whoever has the metrics token."""
+"""Figures, as JSON and for Prometheus: with the metrics token, or permission to view all jobs (figures name them)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
 from scheduler_app.exposition import CONTENT_TYPE
+from scheduler_app.people import VIEW_JOBS
 
 
 class FiguresEndpoint(Endpoint):
+    to_read = VIEW_JOBS
     permission_classes = (ReadsFigures,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:

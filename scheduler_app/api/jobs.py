@@ -1,17 +1,16 @@
-"""Jobs: what is scheduled, and what staff may do with it."""
+"""Jobs: what is scheduled, and what people with the permission may do with it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from scheduler_app import declarations, mirror, parameters, requests, selectors
+from scheduler_app import audience, declarations, mirror, parameters, requests, selectors
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.inputs import read
 from scheduler_app.api.job_shapes import (
@@ -28,8 +27,9 @@ from scheduler_app.api.paging import cut
 from scheduler_app.api.runs import RunDetailShape
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
-from scheduler_app.masking import holds_mask
+from scheduler_app.masking import restored
 from scheduler_app.models import ScheduledJob
+from scheduler_app.people import CHANGE_JOBS, RUN_JOBS
 
 
 class Jobs(Endpoint):
@@ -37,9 +37,9 @@ class Jobs(Endpoint):
 
     @operation("jobs", "jobs_list", query=JobQuery, answer=JobPage)
     def get(self, request: Request) -> Response:
-        """All jobs by id, with what they did last, do next, and their figures."""
+        """The jobs that you may see by id, with what they did last, do next, and their figures."""
         limit = self.query["limit"]
-        jobs = _wanted(self.query).order_by("pk")[: limit + 1]
+        jobs = _wanted(audience.jobs(request.user), self.query).order_by("pk")[: limit + 1]
         rows, following = cut(request, jobs, limit, key="after")
         lines = selectors.job_lines(
             db_now(), ScheduledJob.objects.filter(pk__in=[j.pk for j in rows])
@@ -48,23 +48,28 @@ class Jobs(Endpoint):
 
 
 class Job(Endpoint):
+    to_write = CHANGE_JOBS
+
     @operation("jobs", "jobs_retrieve", answer=JobDetailShape)
     def get(self, request: Request, job_id: str) -> Response:
         """One job: its definition, where it differs from the job file, its next five runs."""
-        return _detail(job_id)
+        return _detail(audience.job(request.user, _known(job_id)).pk)
 
     @operation("jobs", "jobs_partial_update", body=JobChange, answer=JobDetailShape)
     def patch(self, request: Request, job_id: str) -> Response:
         """Change fields outside the job file, at once; they stay changed until they are reset."""
         change = read(JobChange, request.data)
         why, revision = change.pop("why"), change.pop("revision", None)
-        values = _cleaned(change)
-        _check_parameters(mirror.get(_known(job_id)), values)
+        job = mirror.get(_known(job_id))
+        values = _cleaned(job, change)
+        _check_parameters(job, values)
         mirror.edit(job_id, values, by=caller(request), why=why, revision=revision)
         return _detail(job_id)
 
 
 class Enable(Endpoint):
+    to_write = CHANGE_JOBS
+
     @operation("jobs", "jobs_enable", body=Why, answer=JobDetailShape)
     def post(self, request: Request, job_id: str) -> Response:
         """Switch the job on; it runs from its next slot."""
@@ -72,6 +77,8 @@ class Enable(Endpoint):
 
 
 class Disable(Endpoint):
+    to_write = CHANGE_JOBS
+
     @operation("jobs", "jobs_disable", body=Why, answer=JobDetailShape)
     def post(self, request: Request, job_id: str) -> Response:
         """Switch the job off."""
@@ -79,6 +86,8 @@ class Disable(Endpoint):
 
 
 class Reset(Endpoint):
+    to_write = CHANGE_JOBS
+
     @operation("jobs", "jobs_reset", body=ResetRequest, answer=JobDetailShape)
     def post(self, request: Request, job_id: str) -> Response:
         """Give fields the values that the job file has."""
@@ -88,6 +97,8 @@ class Reset(Endpoint):
 
 
 class RunNow(Endpoint):
+    to_write = RUN_JOBS
+
     @operation("jobs", "jobs_run", body=RunRequest, answer=RunDetailShape, status=202)
     def post(self, request: Request, job_id: str) -> Response:
         """Queue a run outside the schedule; `Location` is where to follow it."""
@@ -97,7 +108,7 @@ class RunNow(Endpoint):
         return Response(RunDetailShape(run).data, status=202, headers={"Location": where})
 
 
-def _wanted(query: dict[str, Any]) -> QuerySet[ScheduledJob]:
+def _wanted(jobs: QuerySet[ScheduledJob], query: dict[str, Any]) -> QuerySet[ScheduledJob]:
     lookups = {
         "owner": "owner",
         "category": "category",
@@ -107,7 +118,7 @@ def _wanted(query: dict[str, Any]) -> QuerySet[ScheduledJob]:
         "after": "pk__gt",
     }
     chosen = {lookup: query[name] for name, lookup in lookups.items() if name in query}
-    jobs = ScheduledJob.objects.filter(**chosen)
+    jobs = jobs.filter(**chosen)
     if text := query.get("q"):
         words = Q(id__icontains=text) | Q(name__icontains=text) | Q(description__icontains=text)
         jobs = jobs.filter(words)
@@ -132,12 +143,12 @@ def _known(job_id: str) -> str:
     return job_id.replace("\0", "\ufffd")
 
 
-def _cleaned(change: dict[str, Any]) -> dict[str, Any]:
-    """The new values by the rules of the job file. Raises ValidationError with every fault."""
+def _cleaned(job: ScheduledJob, change: dict[str, Any]) -> dict[str, Any]:
+    """The new values by the rules of the job file; a secret that is sent masked stays. Raises ValidationError."""
     values, faults = {}, {}
     for name, value in change.items():
         try:
-            values[name] = _clean(name, value)
+            values[name] = _clean(name, restored(value, getattr(job, name), name))
         except ValidationError as error:
             faults[name] = error.detail[name]  # type: ignore[call-overload]
     if faults:
@@ -146,9 +157,6 @@ def _cleaned(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clean(name: str, value: Any) -> Any:
-    if name in ("args", "kwargs") and holds_mask(value):
-        text = _("“***” stands for a secret that is not shown: write the value itself.")
-        raise ValidationError({name: [text]})
     try:
         return declarations.clean(name, value)
     except declarations.FieldError as error:

@@ -17,6 +17,7 @@ from scheduler_app.clock import db_now
 from scheduler_app.models import Node
 from scheduler_app.node_lines import RUNS_SHOWN, WORDS, NodeLine
 from scheduler_app.nodes import is_silent
+from scheduler_app.people import VIEW_NODES
 from scheduler_app.states import NodeKind, NodeState
 
 
@@ -72,6 +73,7 @@ class NodePage(Page):
 
 
 class Nodes(Endpoint):
+    to_read = VIEW_NODES
     query_shape = NodeQuery
 
     @operation("nodes", "nodes_list", query=NodeQuery, answer=NodePage)

@@ -10,13 +10,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler_app import requests
+from scheduler_app import audience, requests
 from scheduler_app.api.endpoint import Endpoint, caller
 from scheduler_app.api.inputs import Typed
 from scheduler_app.api.outputs import Masked, MaskedJSON, word
 from scheduler_app.api.paging import Page, PageQuery, page_of
 from scheduler_app.api.schema import operation
 from scheduler_app.models import JobRun
+from scheduler_app.models.runs import RunQuerySet
+from scheduler_app.people import CANCEL_RUNS
 from scheduler_app.states import Reason, RunState, RunTrigger
 
 
@@ -75,8 +77,10 @@ class Runs(Endpoint):
 
     @operation("runs", "runs_list", query=RunQuery, answer=RunPage)
     def get(self, request: Request) -> Response:
-        """All runs, the newest first."""
-        rows, following = page_of(request, _wanted(self.query), self.query)
+        """The runs that you may see, the newest first."""
+        rows, following = page_of(
+            request, _wanted(audience.runs(request.user), self.query), self.query
+        )
         return Response({"next": following, "results": RunShape(rows, many=True).data})
 
 
@@ -84,10 +88,14 @@ class Run(Endpoint):
     @operation("runs", "runs_retrieve", answer=RunDetailShape)
     def get(self, request: Request, run_id: str) -> Response:
         """One run with its output."""
-        return Response(RunDetailShape(get_object_or_404(JobRun, pk=int(run_id))).data)
+        return Response(
+            RunDetailShape(get_object_or_404(audience.runs(request.user), pk=int(run_id))).data
+        )
 
 
 class Cancel(Endpoint):
+    to_write = CANCEL_RUNS
+
     @operation("runs", "runs_cancel", answer=RunDetailShape, status=202)
     def post(self, request: Request, run_id: str) -> Response:
         """Stop a run: a queued one is cancelled at once; of a running one the process is ended within seconds, while a
@@ -96,7 +104,7 @@ class Cancel(Endpoint):
         return Response(RunDetailShape(run).data, status=202)
 
 
-def _wanted(query: dict[str, Any]) -> QuerySet[JobRun]:
+def _wanted(runs: RunQuerySet, query: dict[str, Any]) -> QuerySet[JobRun]:
     lookups = {
         "job": "job_id",
         "state": "state",
@@ -104,4 +112,4 @@ def _wanted(query: dict[str, Any]) -> QuerySet[JobRun]:
         "until": "queued_at__lt",
     }
     chosen = {lookup: query[name] for name, lookup in lookups.items() if name in query}
-    return JobRun.objects.light().filter(**chosen)
+    return runs.light().filter(**chosen)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-from scheduler_app import slots
+from scheduler_app import audience, slots
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.inputs import Typed
 from scheduler_app.api.outputs import word
@@ -61,7 +61,8 @@ class Slots(Endpoint):
         With `state` a page may hold less than its limit, even nothing: follow `next` until it is null.
         """
         since, until = _window(self.query)
-        lines = slots.read(self.query["job"], since, until)
+        job = audience.job(request.user, self.query["job"])
+        lines = slots.read(job.pk, since, until)
         states = [self.query["state"]] if "state" in self.query else ()
         part = slots.portion(lines, self.query["limit"], states)
         return Response(

@@ -7,16 +7,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler_app import verify
-from scheduler_app.api.authentication import StaffOnly
 from scheduler_app.api.endpoint import Endpoint
 from scheduler_app.api.schema import operation
 from scheduler_app.clock import db_now
 from scheduler_app.errors import JobFileError
 from scheduler_app.masking import mask
+from scheduler_app.people import VIEW_JOBS
 
 
 class Verification(Endpoint):
-    permission_classes = (StaffOnly,)
+    to_read = VIEW_JOBS
 
     @operation("jobs", "jobs_verify", answer=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'job',
                 'verbose_name_plural': 'jobs',
                 'ordering': ['id'],
+                'permissions': [('run_scheduledjob', 'Can run job')],
             },
         ),
         migrations.CreateModel(

@@ -115,6 +115,7 @@ class ScheduledJob(models.Model):
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
         ordering: ClassVar = ["id"]
+        permissions: ClassVar = [("run_scheduledjob", "Can run job")]
 
     def __str__(self) -> str:
         return self.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,8 +51,8 @@ class HeatMap:
     failed: Counter[datetime]
 
 
-def heat_map(now: datetime, threshold: int) -> HeatMap:
-    """From the hourly counts: one query, however many runs there were."""
+def heat_map(now: datetime, threshold: int, named: Container[str] | None = None) -> HeatMap:
+    """From the hourly counts: one query, however many runs there were. Rows are of `named` jobs (default: all)."""
     begin = window_begin(now)
     hours = [begin + number * HOUR for number in range(24)]
     assert hours[-1] == hour_of(now)
@@ -68,7 +69,8 @@ def heat_map(now: datetime, threshold: int) -> HeatMap:
         else:
             failed[hour] += total
             by_job.setdefault(job, Counter())[hour] += total
-    ranked = sorted(by_job, key=lambda job: (-by_job[job].total(), job))
+    shown = [job for job in by_job if named is None or job in named]
+    ranked = sorted(shown, key=lambda job: (-by_job[job].total(), job))
     return HeatMap(
         hours=hours,
         rows=[

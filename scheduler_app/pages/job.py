@@ -1,9 +1,9 @@
-"""One job: what is declared, what is in force, what it did and will do; and what staff may do with it."""
+"""One job: what is declared, what is in force, what it did and will do; and what can be done with it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,14 +12,25 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduler_app import drift, epochs, mirror, requests, selectors, slots, upcoming, verify, zones
+from scheduler_app import (
+    audience,
+    drift,
+    epochs,
+    mirror,
+    requests,
+    selectors,
+    slots,
+    upcoming,
+    verify,
+    zones,
+)
 from scheduler_app.clock import db_now
 from scheduler_app.errors import ParameterError, SchedulerError, UnknownJobError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun, ScheduledJob
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
-from scheduler_app.people import is_staff
+from scheduler_app.people import CHANGE_JOBS, RUN_JOBS, may
 from scheduler_app.problems import LATE_AFTER
 from scheduler_app.run_form import RunForm
 from scheduler_app.slots import SlotLine
@@ -62,11 +73,11 @@ class RecentSlots:
 def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
     now = db_now()
     try:
-        job = mirror.get(job_id)
+        job = audience.job(request.user, job_id)
     except UnknownJobError as error:
         raise Http404(str(error)) from None
     (line,) = selectors.job_lines(now, ScheduledJob.objects.filter(pk=job_id))
-    runs = selectors.recent_runs(job_id)
+    runs = selectors.recent_runs(job_id, audience.runs(request.user))
     context = {
         "job": job,
         "problem": epochs.problem_of(job),
@@ -82,8 +93,8 @@ def job_detail(request: HttpRequest, job_id: str) -> HttpResponse:
         "declared": [(job._meta.get_field(name), _shown(job, name)) for name in DECLARED],
         "job_zone": zones.label(zone, now),
         "next_times": [(at, _there(at, zone)) for at in upcoming.next_times(job, now)],
-        "run_form": RunForm(job) if is_staff(request.user) else None,
-        "drift": _drift(job),
+        "run_form": RunForm(job) if may(request.user, RUN_JOBS) else None,
+        "drift": drift.differences(job),
         "slots": recent_slots(job_id, now),
         "findings": verify.about(job_id, now),
     }
@@ -111,25 +122,25 @@ def recent_slots(job_id: str, now: datetime) -> RecentSlots:
     )
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def enable(request: HttpRequest, job_id: str) -> str:
     mirror.set_enabled(job_id, True, by=_name(request), why=_why(request))
     return _("%(job)s is switched on.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def disable(request: HttpRequest, job_id: str) -> str:
     mirror.set_enabled(job_id, False, by=_name(request), why=_why(request))
     return _("%(job)s is switched off.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CHANGE_JOBS)
 def reset(request: HttpRequest, job_id: str) -> str:
     mirror.reset(job_id, by=_name(request))
     return _("%(job)s is as its file says again.") % {"job": job_id}
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=RUN_JOBS)
 def run(request: HttpRequest, job_id: str) -> str:
     form = RunForm(mirror.get(job_id), request.POST)
     if not form.is_valid():
@@ -148,13 +159,6 @@ def _there(moment: datetime, zone: ZoneInfo) -> str:
     """The time in the job's zone, which is named; "" where the reader's clock shows the same."""
     there, here = moment.astimezone(zone), timezone.localtime(moment)
     return "" if there.utcoffset() == here.utcoffset() else f"{there:%m-%d %H:%M} {zone}"
-
-
-def _drift(job: ScheduledJob) -> list[drift.Difference]:
-    return [
-        replace(one, in_file=shown(one.in_file, one.field), in_force=shown(one.in_force, one.field))
-        for one in drift.differences(job)
-    ]
 
 
 def _shown(job: ScheduledJob, name: str) -> Any:

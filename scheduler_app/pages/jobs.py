@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from scheduler_app import selectors
+from scheduler_app import audience, selectors
 from scheduler_app.clock import db_now
 from scheduler_app.models import ScheduledJob
 from scheduler_app.pages.job_filters import SORTS, STATES, JobFilter
@@ -20,7 +21,8 @@ JOBS_A_PAGE = 100
 def job_list(request: HttpRequest) -> HttpResponse:
     now = db_now()
     wanted = JobFilter.from_query(request.GET.dict())
-    jobs = wanted.apply(ScheduledJob.objects.all(), now)
+    seen = audience.jobs(request.user)
+    jobs = wanted.apply(seen, now)
     shown = Paginator(jobs, JOBS_A_PAGE).get_page(request.GET.get("page"))
     first = max(shown.start_index() - 1, 0)
     context = {
@@ -30,14 +32,14 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "late_before": now - LATE_AFTER,
         "states": STATES,
         "sorts": list(SORTS),
-        "owners": _values("owner"),
-        "categories": _values("category"),
-        "any": ScheduledJob.objects.exists(),
+        "owners": _values(seen, "owner"),
+        "categories": _values(seen, "category"),
+        "any": seen.exists(),
     }
     part = "_jobs_live.html" if is_refresh(request) else "jobs.html"
     return render(request, f"scheduler_app/{part}", context)
 
 
-def _values(name: str) -> list[str]:
-    rows = ScheduledJob.objects.exclude(**{name: ""}).order_by(name).values_list(name, flat=True)
+def _values(jobs: QuerySet[ScheduledJob], name: str) -> list[str]:
+    rows = jobs.exclude(**{name: ""}).order_by(name).values_list(name, flat=True)
     return list(rows.distinct()[:200])

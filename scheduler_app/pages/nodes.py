@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from scheduler_app import node_lines
 from scheduler_app.clock import db_now
 from scheduler_app.models import Node
-from scheduler_app.pages.reader import is_refresh, page
+from scheduler_app.pages.reader import is_refresh, page, require
 from scheduler_app.pages.rendering import render
+from scheduler_app.people import VIEW_NODES
 from scheduler_app.states import NodeKind, NodeState
 
 LIVING_SHOWN = 200
@@ -18,6 +19,7 @@ ENDED_SHOWN = 10
 
 @page
 def node_list(request: HttpRequest) -> HttpResponse:
+    require(request, VIEW_NODES)
     now = db_now()
     nodes = Node.objects.order_by("-pk")
     alive = nodes.filter(state=NodeState.ALIVE).order_by("kind", "pk")[:LIVING_SHOWN]

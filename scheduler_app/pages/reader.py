@@ -1,4 +1,4 @@
-"""Who reads a page, and who may act on it: people who signed in, each in one time zone; staff may change things."""
+"""Who reads a page, and who may act on it: people who signed in, each in one time zone, by their Django permissions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from scheduler_app import conf, zones
-from scheduler_app.people import is_staff
+from scheduler_app.people import may
 
 View = Callable[..., HttpResponse]
 
@@ -56,34 +56,24 @@ def page(view: View) -> View:
     return shown
 
 
-def staff_page(view: View) -> View:
-    """A page for staff."""
-
-    @wraps(view)
-    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        require_staff(request)
-        return view(request, *args, **kwargs)
-
-    return page(shown)
-
-
-def require_staff(request: HttpRequest) -> None:
+def require(request: HttpRequest, permission: str) -> None:
     """Raises PermissionDenied."""
-    if not is_staff(request.user):
+    if not may(request.user, permission):
         raise PermissionDenied
 
 
-def action(*errors: type[Exception], staff: bool = True) -> Callable[[Callable[..., str]], View]:
+def action(*errors: type[Exception], needs: str) -> Callable[[Callable[..., str]], View]:
     """A POST that changes something and goes back to the page that it came from. A GET leads to the page above it.
 
+    `needs` is a Django permission; "" for what every person who signed in may do with things of their own.
     The decorated function returns what to say of it; one of `errors` is said instead of becoming a fault of the server.
     """
 
     def decorate(act: Callable[..., str]) -> View:
         @wraps(act)
         def done(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if staff:
-                require_staff(request)
+            if needs:
+                require(request, needs)
             try:
                 messages.success(request, act(request, *args, **kwargs))
             except errors as error:

@@ -1,4 +1,4 @@
-"""The runs of all jobs, and one run."""
+"""The list of runs, and one run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from scheduler_app import requests
+from scheduler_app import audience, requests
 from scheduler_app.errors import SchedulerError
 from scheduler_app.masking import shown
 from scheduler_app.models import JobRun
+from scheduler_app.models.runs import RunQuerySet
 from scheduler_app.pages.keyset import portion
 from scheduler_app.pages.reader import action, is_refresh, page
 from scheduler_app.pages.rendering import render
+from scheduler_app.people import CANCEL_RUNS
 from scheduler_app.states import FAILED_STATES, OPEN_STATES, RunState
 from scheduler_app.texts import typed
 
@@ -40,7 +42,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
     job = typed(request.GET.get("job", ""))[:100]
     state = request.GET.get("state", "")
     hour = _hour(request.GET.get("hour", ""))
-    runs = JobRun.objects.light()
+    runs = audience.runs(request.user).light()
     if job:
         runs = runs.filter(job_id=job)
     if state == FAILED:
@@ -63,19 +65,20 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @page
 def run_detail(request: HttpRequest, run_id: int) -> HttpResponse:
-    run = get_object_or_404(JobRun, pk=run_id)
+    seen = audience.runs(request.user)
+    run = get_object_or_404(seen, pk=run_id)
     context = {
         "run": run,
         "steps": steps_of(run),
         "is_open": run.state in OPEN_STATES,
-        "attempts": _attempts(run),
+        "attempts": _attempts(run, seen),
         "params": json.dumps(shown(run.params), ensure_ascii=False) if run.params else "",
     }
     part = "_run_live.html" if is_refresh(request) else "run.html"
     return render(request, f"scheduler_app/{part}", context)
 
 
-@action(SchedulerError)
+@action(SchedulerError, needs=CANCEL_RUNS)
 def cancel(request: HttpRequest, run_id: int) -> str:
     run = requests.cancel(run_id, by=str(request.user.get_username()))
     if run.state == RunState.CANCELLED:
@@ -100,9 +103,9 @@ def steps_of(run: JobRun) -> list[Step]:
     return steps
 
 
-def _attempts(run: JobRun) -> QuerySet[JobRun]:
+def _attempts(run: JobRun, seen: RunQuerySet) -> QuerySet[JobRun]:
     """The other tries of the same slot, the first first; of a run by hand the first try."""
-    runs = JobRun.objects.light().exclude(pk=run.pk).order_by("pk")
+    runs = seen.light().exclude(pk=run.pk).order_by("pk")
     if run.slot is not None:
         return runs.filter(job_id=run.job_id, slot=run.slot)[:20]
     return runs.filter(pk=run.first_run)[:1] if run.first_run else runs.none()

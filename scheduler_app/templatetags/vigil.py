@@ -15,11 +15,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from scheduler_app import cron_words, zones
+from scheduler_app import cron_words, people, zones
 from scheduler_app.durations import spell_ms
+from scheduler_app.masking import mask
 from scheduler_app.selectors import JobFigures
 
 register = template.Library()
+register.filter("may", people.may)
+register.filter("masked", mask)
 
 NOTHING = "–"
 WORD_BREAK = SafeString("<wbr>")

@@ -27,7 +27,7 @@ ERROR = "ConnectionError: warehouse.example.com:5432 did not answer within 30 s"
 @pytest.fixture
 def site(live_server, client):
     """A site with two jobs, one failing, an alert and what was told of it; `site.session` is its admin's."""
-    admin = factories.make_user("admin", is_staff=True)
+    admin = factories.make_user("admin", is_staff=True, is_superuser=True)
     factories.sync(
         factories.declaration("nightly_export_of_everything", owner="olga"),
         factories.declaration("quiet"),

@@ -6,7 +6,7 @@ import pytest
 
 from alerts_app.audience import visible_to
 from alerts_app.intake import NewAlert, raise_alert
-from scheduler_app.people import is_staff
+from scheduler_app.people import VIEW_JOBS, may
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -31,5 +31,5 @@ def test_a_name_that_only_looks_like_theirs_is_not_theirs(owner):
     assert not sees(make_user("olga", email="o.k@example.com"), owner)
 
 
-def test_a_user_model_without_staff_has_none():
-    assert not is_staff(SimpleNamespace(is_authenticated=True))
+def test_user_model_without_permissions_has_none():
+    assert not may(SimpleNamespace(is_authenticated=True), VIEW_JOBS)

@@ -213,7 +213,8 @@ def test_somebody_else_called_demo_is_not_touched(client):
     with pytest.raises(DemoError, match="rename"):
         loading.load(days=1)
     loading.remove()
-    assert client.login(username="demo", password="secret-pass")
+    signed_in = client.post("/login/", {"username": "demo", "password": "secret-pass"})
+    assert signed_in.status_code == 302
     assert not ScheduledJob.objects.exists()
 
 

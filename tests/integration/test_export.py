@@ -122,3 +122,24 @@ def test_command_refuses_a_broken_file(tmp_path, monkeypatch, settings):
     with pytest.raises(CommandError, match="JOBS is not a list") as caught:
         call_command("export_jobs")
     assert caught.value.returncode == 2
+
+
+SECRETS = {"password": "hunter2-in-the-file", "dsn": "postgres://bot:hunter2-in-the-file@db/main"}
+
+
+def test_command_masks_secrets_and_the_masked_file_is_refused(tmp_path, monkeypatch, settings):
+    text = f"JOBS = [{declaration('a', callable='take_anything', kwargs=SECRETS)!r}]\n"
+    write_site_file(tmp_path, monkeypatch, settings, text)
+    before = jobfile.load("exported_jobs")
+    mirror.sync(before)
+    out, err, whole = io.StringIO(), io.StringIO(), io.StringIO()
+    call_command("export_jobs", stdout=out, stderr=err)
+    assert "hunter2" not in out.getvalue()
+    assert "--with-secrets" in err.getvalue()
+    (tmp_path / "exported_jobs.py").write_text(out.getvalue())
+    with pytest.raises(jobfile.JobFileError, match=r"\*\*\*"):
+        jobfile.load("exported_jobs")
+    (tmp_path / "exported_jobs.py").write_text(text)
+    call_command("export_jobs", "--with-secrets", stdout=whole)
+    (tmp_path / "exported_jobs.py").write_text(whole.getvalue())
+    assert jobfile.load("exported_jobs").digest == before.digest

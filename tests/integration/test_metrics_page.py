@@ -49,8 +49,10 @@ def test_metrics_page_is_not_for_strangers(header):
     assert b"scheduler_" not in response.content
 
 
-def test_metrics_page_is_for_whoever_signed_in():
-    assert b"scheduler_nodes 0" in get(make_user()).content
+def test_metrics_page_needs_permission_to_view_all_jobs():
+    reader = make_user("reader", is_superuser=True)
+    assert b"scheduler_nodes 0" in get(reader).content
+    assert get(make_user()).status_code == 403
 
 
 def test_without_a_token_in_the_settings_none_is_right(settings):

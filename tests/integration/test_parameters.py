@@ -177,7 +177,7 @@ def test_every_other_door_is_held_to_the_schema(job, client):
 
 
 def test_schema_and_arguments_are_changed_together(job, client):
-    client.force_login(make_user("boss", is_staff=True))
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
     change = '{"kwargs": {"day": "monday"}, "params_schema": {"required": ["day"]}}'
     answer = client.patch("/api/v1/scheduler/jobs/a", change, "application/json")
     assert answer.status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sqlite3
 import threading
 from collections import namedtuple
@@ -186,10 +187,12 @@ def answering():
     """`answering(status, body)` starts a server that answers so; returns its address."""
     servers = []
 
-    def start(status, body=b""):
+    def start(status, body=b"", **headers):
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(status)
+                for pair in headers.items():
+                    self.send_header(*pair)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -214,10 +217,10 @@ def test_good_answer_gives_status_and_time(answering, settings):
     assert 0 < found["ms"] < 5000
 
 
-def test_bad_answer_says_status_time_and_first_words(answering):
-    url = answering(503, b"no worker\n<alive>")
+def test_bad_answer_says_status_time_and_first_words(answering, settings):
+    url = settings.PROBE_URL = answering(503, b"no worker\n<alive>")
     with pytest.raises(probe_endpoint.ProbeError) as caught:
-        probe_endpoint.probe(url=url)
+        probe_endpoint.probe()
     assert str(caught.value).startswith(f"GET {url}: status 503 after ")
     assert str(caught.value).endswith(" ms: no worker <alive>")
 
@@ -233,9 +236,62 @@ def test_site_is_asked_without_the_proxy_of_the_machine(answering, settings, mon
     assert probe_endpoint.probe()["status"] == 200
 
 
-def test_nobody_there_is_told(free_port):
+def test_nobody_there_is_told(free_port, settings):
+    settings.PROBE_URL = f"http://127.0.0.1:{free_port}/readyz"
     with pytest.raises(probe_endpoint.ProbeError, match="Connection refused"):
-        probe_endpoint.probe(url=f"http://127.0.0.1:{free_port}/readyz", timeout_s=2)
+        probe_endpoint.probe(timeout_s=2)
+
+
+LOOPBACK = (
+    "127.0.0.1", "localhost", "2130706433", "0x7f.1", "0x7f000001", "017700000001", "127.1", "[::1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "user@127.0.0.1", "127.0.0.1.", "LOCALHOST", "[::]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_address_given_to_a_run_does_not_reach_this_machine(answering, settings, host):
+    port = answering(200, b"secret banner").rpartition(":")[2]
+    with pytest.raises(probe_endpoint.ProbeError) as caught:
+        probe_endpoint.probe(url=f"http://{host}:{port}/", timeout_s=3)
+    assert "banner" not in str(caught.value)
+    assert "127.0.0.1:" not in str(caught.value).partition(": ")[2]
+
+
+def test_network_of_the_operator_is_reached(answering, settings):
+    settings.VIGIL_NOTIFICATIONS = {
+        **settings.VIGIL_NOTIFICATIONS,
+        "PRIVATE_NETWORKS": ["127.0.0.0/8"],
+    }
+    assert probe_endpoint.probe(url=answering(200))["status"] == 200
+    with pytest.raises(probe_endpoint.ProbeError) as caught:
+        probe_endpoint.probe(url=answering(500, b"secret banner"))
+    assert "banner" not in str(caught.value)
+
+
+def test_redirect_is_not_followed(answering, settings):
+    settings.PROBE_URL = answering(302, b"elsewhere", Location="http://127.0.0.1:1/")
+    with pytest.raises(probe_endpoint.ProbeError, match="status 302"):
+        probe_endpoint.probe()
+
+
+def test_service_that_speaks_no_http_is_not_quoted(free_port, settings):
+    settings.VIGIL_NOTIFICATIONS = {
+        **settings.VIGIL_NOTIFICATIONS,
+        "PRIVATE_NETWORKS": ["127.0.0.0/8"],
+    }
+    with socket.create_server(("127.0.0.1", free_port)) as server:
+
+        def greet():
+            wire, _address = server.accept()
+            with wire:
+                wire.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(probe_endpoint.ProbeError) as caught:
+            probe_endpoint.probe(url=f"http://127.0.0.1:{free_port}/", timeout_s=3)
+        thread.join()
+    assert "SSH" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/", "localhost:8000"])

@@ -38,7 +38,7 @@ def olga(db):
 
 @pytest.fixture
 def boss(db):
-    return make_user("boss", is_staff=True)
+    return make_user("boss", is_staff=True, is_superuser=True)
 
 
 @pytest.fixture

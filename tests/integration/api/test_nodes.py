@@ -16,30 +16,30 @@ pytestmark = pytest.mark.django_db
 NODES = "/api/v1/scheduler/nodes"
 
 
-def test_list_tells_who_lives_and_who_is_silent(plain):
+def test_list_tells_who_lives_and_who_is_silent(staff):
     silent = make_node(heartbeat_at=db_now() - timedelta(minutes=1))
     living = make_node()
-    answer = plain.get(NODES)
+    answer = staff.get(NODES)
     assert ids(answer, "node_id") == [living.pk, silent.pk]
     assert ids(answer, "is_silent") == [False, True]
 
 
-def test_list_is_filtered(plain):
+def test_list_is_filtered(staff):
     stopped = make_node()
     nodes.retire(stopped.pk)
     worker = nodes.register(NodeKind.WORKER, lease_s=15, slots=4)
-    assert ids(plain.get(f"{NODES}?state=STOPPED"), "node_id") == [stopped.pk]
-    assert ids(plain.get(f"{NODES}?kind=WORKER"), "node_id") == [worker.pk]
+    assert ids(staff.get(f"{NODES}?state=STOPPED"), "node_id") == [stopped.pk]
+    assert ids(staff.get(f"{NODES}?kind=WORKER"), "node_id") == [worker.pk]
 
 
-def test_list_costs_the_same_for_many_nodes(plain, django_assert_num_queries):
+def test_list_costs_the_same_for_many_nodes(staff, django_assert_num_queries):
     for _ in range(5):
         make_node()
     with django_assert_num_queries(7):  # session, user, nodes, time, runs twice, job file
-        assert len(plain.get(NODES).json()["results"]) == 5
+        assert len(staff.get(NODES).json()["results"]) == 5
 
 
-def test_a_node_tells_what_it_runs_and_how_old_its_signs_of_life_are(plain):
+def test_a_node_tells_what_it_runs_and_how_old_its_signs_of_life_are(staff):
     job = make_job("a")
     idle = make_node()
     busy = make_node(
@@ -52,7 +52,7 @@ def test_a_node_tells_what_it_runs_and_how_old_its_signs_of_life_are(plain):
         )
         for _ in range(23)
     )
-    first, second = plain.get(NODES).json()["results"]
+    first, second = staff.get(NODES).json()["results"]
     assert (first["node_id"], second["node_id"]) == (busy.pk, idle.pk)
     assert (first["running"], first["run_ids"]) == (23, [run.pk for run in runs[:20]])
     assert (second["running"], second["run_ids"], second["tick_age_s"]) == (0, [], None)
@@ -60,7 +60,7 @@ def test_a_node_tells_what_it_runs_and_how_old_its_signs_of_life_are(plain):
     assert 4 <= first["tick_age_s"] < 60
 
 
-def test_the_condition_is_one_word(plain):
+def test_the_condition_is_one_word(staff):
     ago = timedelta(seconds=12)
     cases = {
         "ALIVE": {"tick_at": db_now()},
@@ -71,4 +71,4 @@ def test_the_condition_is_one_word(plain):
     }
     for fields in cases.values():
         make_node(**fields)
-    assert ids(plain.get(NODES), "condition") == [*cases][::-1]
+    assert ids(staff.get(NODES), "condition") == [*cases][::-1]

@@ -14,7 +14,7 @@ from tests import factories
 
 @pytest.fixture
 def staff(db):
-    return factories.make_user("admin", is_staff=True)
+    return factories.make_user("admin", is_staff=True, is_superuser=True)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_settings_are_saved_with_all_their_fields(as_olga, olga):
     assert as_olga.post("/settings/", values).status_code == 302
     saved = NotificationSettings.objects.get(user=olga)
     assert (saved.quiet_start, saved.quiet_end) == (time(22, 30), time(7))
-    assert (saved.email, saved.mobile) == ("o@example.org", "+86 138 0000 0000")
+    assert (saved.email_pending, saved.mobile) == ("o@example.org", "+86 138 0000 0000")
     assert (saved.timezone, saved.language) == ("Asia/Shanghai", "zh-hans")
     assert saved.critical_bypasses_quiet
     assert (saved.wechat_enabled, saved.sms_min_severity) == (False, "WARNING")
