@@ -57,7 +57,7 @@ class ClockWatch:
         fresh = [row for row in part if self._right.get(row.job_id) != row]
         now = db_now()  # after the rows were read: no claim has moved one of them past it
         ahead = [row for row in fresh if row.next_run_time and row.next_run_time > now + TOLERANCE]
-        late = future_times.late_ones(ahead, now) if ahead else []
+        late = future_times.find(now, [row.job_id for row in ahead]) if ahead else []
         self._found += late
         wrong = {one.job_id for one in late}
         self._right.update({row.job_id: row for row in fresh if row.job_id not in wrong})

@@ -36,7 +36,6 @@ SERVER_LIMITS = {
 """The same for the server's end, so that a client that is gone holds no locks for hours."""
 
 LOOP_LIMITS = {
-    "statement_timeout": f"{STATEMENT_S}s",
     "idle_in_transaction_session_timeout": "60s",
 }
 
@@ -52,12 +51,17 @@ def connect() -> None:
     connection_created.connect(_begin_session, dispatch_uid="scheduler_app.connections")
 
 
-def limit_statements() -> None:
-    """From now on connections that this thread opens have LOOP_LIMITS.
+def limit_statements(statement_s: int = STATEMENT_S) -> None:
+    """From now on statements of this thread end after `statement_s`, on connections that it opens.
 
     For threads of loops and web requests. Bodies of jobs and commands such as `migrate` have no limit of ours.
     """
-    _thread.is_limited = True
+    _thread.statement_s = statement_s
+
+
+def statement_s() -> int:
+    """How long a statement of a loop may take in this thread."""
+    return int(getattr(_thread, "statement_s", STATEMENT_S))
 
 
 def _begin_session(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
@@ -72,8 +76,8 @@ def _begin_session(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
     if connection.alias in _unprepared:
         driver.prepare_threshold = None
     settings = dict(SERVER_LIMITS)
-    if getattr(_thread, "is_limited", False):
-        settings |= LOOP_LIMITS
+    if hasattr(_thread, "statement_s"):
+        settings |= {"statement_timeout": f"{statement_s()}s", **LOOP_LIMITS}
     if getattr(driver, "prepare_threshold", None) is not None:
         # a plan for all values keeps to reading the whole table when that was small at the time, finds no partial
         # index, and reads 100,000 rows to find that none is due: it expects a third of them to be

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from django.db.models import F, TextField
+from django.db.models import F, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast, Coalesce
 
 from scheduler_app import epochs
-from scheduler_app.claims import Cursor, definition_from
+from scheduler_app.claims import definition_from
 from scheduler_app.errors import ScheduleError
 from scheduler_app.models import JobRun, ScheduleEpoch, Timetable
 from scheduler_app.timetable import Schedule
@@ -38,49 +38,55 @@ class LateCursor:
     expected: datetime
 
 
+class Stored(NamedTuple):
+    """A row of the timetable with the schedule epoch to which it belongs (as JSON; None: there is none)."""
+
+    job_id: str
+    next_run_time: datetime | None
+    definition: str | None
+    opened_at: datetime | None
+
+
+def stored(rows: QuerySet[Timetable]) -> list[Stored]:
+    """By one query."""
+    epoch = ScheduleEpoch.objects.filter(pk=OuterRef("epoch"))
+    text = epoch.annotate(text=Cast("definition", TextField())).values("text")
+    found = rows.annotate(definition=Subquery(text), opened_at=Subquery(epoch.values("opened_at")))
+    return [Stored(*row) for row in found.order_by("job_id").values_list(*Stored._fields)]
+
+
 def find(now: datetime, job_ids: Collection[str] | None = None) -> list[LateCursor]:
     """The late cursors of these jobs (default: of all)."""
-    rows = Timetable.objects.filter(next_run_time__gt=now + TOLERANCE).order_by("job_id")
+    rows = Timetable.objects.filter(next_run_time__gt=now + TOLERANCE)
     if job_ids is not None:
         rows = rows.filter(pk__among=job_ids)
-    return late_ones([Cursor(*row) for row in rows.values_list(*Cursor._fields)], now)
+    return late_ones(stored(rows), now)
 
 
-def late_ones(cursors: Sequence[Cursor], now: datetime) -> list[LateCursor]:
-    """Those of `cursors` (as stored) that are late. Reads their epochs, and runs only where a cursor may be late."""
-    spans = _spans({row.epoch for row in cursors})
-    doubtful: list[tuple[Cursor, Schedule]] = []
-    for row in cursors:
-        schedule = _schedule(spans.get(row.epoch), now)
-        if row.next_run_time is None or schedule is None:
-            continue
-        following = schedule.next_after(now + TOLERANCE)
-        if following is not None and following < row.next_run_time:
-            doubtful.append((row, schedule))
-    taken = _slots_with_runs({row.job_id for row, _ in doubtful}, now)
-    found = ((row, _first_free(schedule, taken[row.job_id], now)) for row, schedule in doubtful)
-    return [
-        LateCursor(job_id=row.job_id, stored=row.next_run_time, expected=slot)
-        for row, slot in found
-        if row.next_run_time and slot and slot < row.next_run_time
-    ]
+def late_ones(rows: Iterable[Stored], now: datetime) -> list[LateCursor]:
+    """Those of `rows` that are late. Asks for runs only where a cursor may be."""
+    doubtful: list[tuple[str, datetime, Schedule]] = []
+    for row in rows:
+        schedule = _schedule(row, now)
+        following = schedule.next_after(now + TOLERANCE) if schedule else None
+        if schedule and following and row.next_run_time and following < row.next_run_time:
+            doubtful.append((row.job_id, row.next_run_time, schedule))
+    taken = _slots_with_runs({job_id for job_id, _, _ in doubtful}, now)
+    found = []
+    for job_id, cursor, schedule in doubtful:
+        slot = _first_free(schedule, taken[job_id], now)
+        if slot and slot < cursor:
+            found.append(LateCursor(job_id=job_id, stored=cursor, expected=slot))
+    return found
 
 
-def _spans(epoch_ids: Collection[int]) -> dict[int, tuple[dict[str, Any], datetime]]:
-    columns = ("pk", Cast("definition", TextField()), "opened_at")
-    rows = ScheduleEpoch.objects.filter(pk__among=epoch_ids).values_list(*columns)
-    return {pk: (definition_from(text), opened_at) for pk, text, opened_at in rows}
-
-
-def _schedule(span: tuple[dict[str, Any], datetime] | None, now: datetime) -> Schedule | None:
+def _schedule(row: Stored, now: datetime) -> Schedule | None:
     """That of an epoch. One that begins in the future was opened by the same clock, and should have begun by now."""
-    if span is None:
+    if row.definition is None or row.opened_at is None:
         return None
-    definition, opened_at = span
+    begin = now if _is_off(row.opened_at, now) else row.opened_at
     try:
-        return epochs.schedule_of(
-            definition, min(opened_at, now) if _is_off(opened_at, now) else opened_at
-        )
+        return epochs.schedule_of(definition_from(row.definition), begin)
     except ScheduleError:  # a finding of its own
         return None
 

@@ -57,8 +57,13 @@ class Heart(threading.Thread):
         return clock.since_boot_s() - self._confirmed_s < self._lease_s * 2 / 3
 
     def is_steady(self) -> bool:
-        """Beaten without a gap for a full lease: fit to judge others."""
-        return clock.since_boot_s() - self._steady_since_s >= self._lease_s
+        """Beaten without a gap for a full lease, up to now: fit to judge others.
+
+        A duty that waited for a lock is a gap: others may have waited for the same one.
+        """
+        now_s = clock.since_boot_s()
+        is_current = now_s - self._confirmed_s <= self._lease_s / 2
+        return is_current and now_s - self._steady_since_s >= self._lease_s
 
     def renew(self) -> None:
         """One beat, now. Raises django.db.Error."""
@@ -85,7 +90,7 @@ class Heart(threading.Thread):
         return True
 
     def run(self) -> None:
-        connections.limit_statements()
+        connections.limit_statements(max(int(self._lease_s / 4), 1))
         while not self._stop_asked.wait(self._beat_s):
             for step in (close_old_connections, self.renew, *self._duties):
                 try:

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from scheduler_app import connections
 from scheduler_app.clock import db_now
-from scheduler_app.connections import STATEMENT_S
 
 LONGEST_PAUSE_MS = 2000
 MAINTENANCE_S = 600
@@ -22,18 +22,18 @@ _one_writer = threading.RLock()
 
 
 @contextmanager
-def brief(statement_s: int = STATEMENT_S) -> Iterator[datetime]:
+def brief(statement_s: int | None = None) -> Iterator[datetime]:
     """`atomic()`, that PostgreSQL ends when this process stands still inside of it (stopped, or its machine asleep).
 
-    Yields the database's time at its begin. A statement in it, or its wait for a lock, ends after `statement_s`. The
-    limits hold for this transaction alone: a job's own transactions may take as long as they like, and so may a
-    caller's around this one.
+    Yields the database's time at its begin. A statement in it, or its wait for a lock, ends after `statement_s`
+    (default: as in all loops). The limits hold for this transaction alone: a job's own transactions may take as long as
+    they like, and so may a caller's around this one.
     """
     is_own = not connection.in_atomic_block
     turn = _one_writer if is_own and connection.vendor == "sqlite" else nullcontext()
     with turn, transaction.atomic():
         is_limited = is_own and connection.vendor == "postgresql"
-        yield _limited(statement_s) if is_limited else db_now()
+        yield _limited(statement_s or connections.statement_s()) if is_limited else db_now()
 
 
 def _limited(statement_s: int) -> datetime:

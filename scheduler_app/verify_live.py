@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from scheduler_app import epochs, future_times, mirror, problems
 from scheduler_app.drift import differences
 from scheduler_app.errors import ScheduleError
+from scheduler_app.future_times import Stored
 from scheduler_app.jobfile import JobFile
 from scheduler_app.masking import mask
 from scheduler_app.models import Node, ScheduledJob, Timetable
@@ -28,6 +29,7 @@ class Live:
     file: JobFile
     now: datetime
     jobs: Mapping[str, ScheduledJob]
+    cursors: list[Stored]
     due: Mapping[str, datetime | None]
     nodes: list[Node]
 
@@ -42,11 +44,13 @@ class Live:
 
 
 def look(file: JobFile, now: datetime) -> Live:
+    cursors = future_times.stored(Timetable.objects.all())
     return Live(
         file=file,
         now=now,
         jobs=ScheduledJob.objects.in_bulk(),
-        due=dict(Timetable.objects.values_list("job_id", "next_run_time")),
+        cursors=cursors,
+        due={row.job_id: row.next_run_time for row in cursors},
         nodes=problems.alive(),
     )
 
@@ -125,7 +129,7 @@ def _timetable_findings(job: ScheduledJob, live: Live) -> Iterator[Finding]:
 
 def _late_cursors(live: Live) -> Iterator[Finding]:
     """Jobs that stand still because their next slot was stored while the database's clock was ahead."""
-    for one in future_times.find(live.now):
+    for one in future_times.late_ones(live.cursors, live.now):
         facts = {
             "stored": f"{one.stored:%Y-%m-%d %H:%M:%S}",
             "due": f"{one.expected:%Y-%m-%d %H:%M:%S}",
