@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -55,6 +57,21 @@ def _function(module: str, name: str) -> Function:
         facts = {"module": module, "name": name, "kind": type(function).__name__}
         raise CallableError(_("%(module)s.%(name)s is a %(kind)s, not a function.") % facts)
     return function  # type: ignore[no-any-return]
+
+
+def runs_nothing(function: Function) -> bool:
+    """Whether a call returns a context manager, which nothing enters, so that the body never runs.
+
+    Generators, coroutines and other awaitables that a call returns are run to their end.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__code__", None) in _MAKE_CONTEXT_MANAGERS
+
+
+_DECORATORS: tuple[Any, ...] = (contextlib.contextmanager, contextlib.asynccontextmanager)
+_MAKE_CONTEXT_MANAGERS = tuple(decorator(_function).__code__ for decorator in _DECORATORS)
+"""The code that all functions with these decorators share."""
 
 
 def check_allowed(module: str, name: str) -> None:

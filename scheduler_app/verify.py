@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from scheduler_app import (
     calendar_days,
+    callables,
     conf,
     epochs,
     jobfile,
@@ -120,6 +121,11 @@ def _call_findings(declared: JobDeclaration, job: Job) -> Iterator[Finding]:
         parameters.check(
             declared.module, declared.callable, job.args, job.kwargs, job.params_schema
         )
+        if callables.runs_nothing(callables.resolve(declared.module, declared.callable)):
+            text = _("%(name)s is a context manager: a call runs nothing of it.")
+            hint = _("Remove the decorator, or name a function that enters it.")
+            facts = {"name": declared.callable}
+            yield Finding(kind="callable", job=declared.id, text=text % facts, hint=hint)
     except (CallableError, ForbiddenCallableError) as error:
         hint = _("Correct module and callable in the job file.")
         yield Finding(kind="callable", job=declared.id, text=storable(str(error), 2000), hint=hint)

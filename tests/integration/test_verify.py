@@ -486,3 +486,45 @@ def test_step_larger_than_its_field_is_found(job_file):
     assert [(one.kind, one.job) for one in report.findings] == [("schedule", "a")]
     assert "*/90" in report.findings[0].text
     assert "every 90 min" in report.findings[0].hint
+
+
+RESULTS = """
+import contextlib
+import functools
+
+def plain(): ...
+async def coroutine(): ...
+def generator(): yield 1
+async def async_generator(): yield 1
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*args): return function(*args)
+    return wrapper
+
+wrapped = decorated(generator)
+bound = functools.partial(generator)
+manager = contextlib.contextmanager(generator)
+async_manager = contextlib.asynccontextmanager(async_generator)
+bound_manager = functools.partial(manager)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        ("plain", False),
+        ("coroutine", False),
+        ("generator", False),
+        ("async_generator", False),
+        ("wrapped", False),
+        ("bound", False),
+        ("manager", True),
+        ("async_manager", True),
+        ("bound_manager", True),
+    ],
+)
+def test_callable_whose_call_runs_nothing_is_found(job_file, tmp_path, name, is_found):
+    (tmp_path / f"results_of_{name}.py").write_text(RESULTS)
+    job_file(declaration("a", module=f"results_of_{name}", callable=name))
+    assert found(offline=True) == (["callable a"] if is_found else [])
