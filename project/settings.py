@@ -229,7 +229,9 @@ VIGIL_ALERTS = {
     "RISK_REGISTER": str(env["RISK_REGISTER"] or DOCUMENTS / "RISK_REGISTER.md"),
 }
 VIGIL_NOTIFICATIONS = {
+    "DEFAULT_RECIPIENTS": env["DEFAULT_RECIPIENTS"],
     "SILENT_OWNERS": ["demo"],
+    "QUEUE": env["NOTIFICATION_QUEUE"],
     "SITE_URL": SITE_URL,
     **{channel: env.channel(channel) for channel in CHANNELS},
     "PRIVATE_NETWORKS": env["PRIVATE_NETWORKS"],

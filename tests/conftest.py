@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
+from scheduler_app import masking
 from tests import environment, servers
 
 django.setup()
@@ -28,6 +29,14 @@ def in_english():
     """Each test begins in English: a page that another one read in Chinese leaves its language in the thread."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_others():
+    """A secret that a test tells the mask ends with it: another test may have the word in an ordinary text."""
+    before = masking._secrets
+    yield
+    masking._secrets = before
 
 
 @pytest.fixture(scope="session")
