@@ -75,8 +75,15 @@ def worker_findings(now: datetime) -> Iterator[Finding]:
 
 
 def channel_findings(now: datetime) -> Iterator[Finding]:
-    """Channels that are switched on and cannot send, that fail each time, or that are paused."""
+    """Channels that are switched on and cannot send, that fail each time, that are refused, or that are paused."""
     pauses = lanes.pauses(now)
+    for lane in lanes.refused(now):
+        facts = {"channel": lane.channel, "why": mask(lane.why)}
+        text = _("The gateway of %(channel)s refuses it: %(why)s") % facts
+        hint = _(
+            "Correct the settings and restart the worker, or correct it at the provider and resume the channel."
+        )
+        yield _of_channel("channel", text, Severity.ERROR, hint=hint)
     for state in channel_states.read().values():
         if fault := _fault(state):
             text = f"{state.channel}: {fault}"
@@ -102,7 +109,7 @@ def _pauses(state: ChannelState, pause: LaneState | None) -> Iterator[Finding]:
         text = _("%(channel)s is paused by hand: its messages wait.") % {"channel": state.channel}
         hint = _("Let it go on under “Channels”.")
         yield _of_channel("channel_paused", text, Severity.WARNING, hint=hint, owner=state.owner)
-    elif pause is not None:
+    elif pause is not None and not pause.refused_settings:
         until = f"{pause.paused_until:%H:%M:%S} UTC"
         facts = {"channel": state.channel, "until": until, "why": mask(pause.why)}
         text = _("%(channel)s is paused until %(until)s: %(why)s")

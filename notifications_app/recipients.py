@@ -76,7 +76,7 @@ def superusers() -> list[Any]:
 def names_of(user: Any) -> set[str]:
     """The names by which an owner can mean `user`."""
     names = {str(user.get_username()), str(getattr(user, user.get_email_field_name(), "") or "")}
-    if has_groups(type(user)):
+    if has_groups(get_user_model()):
         names |= set(user.groups.values_list("name", flat=True))
     if getattr(user, "is_superuser", False):
         names.add(SUPERUSERS)

@@ -20,6 +20,7 @@ from notifications_app import outbox, preferences, recipients
 from notifications_app.models import NotificationSettings
 from scheduler_app import bulk
 from scheduler_app.clock import db_now
+from scheduler_app.people import has_groups
 
 LOGIN = frozenset({"last_login"})
 NOTICED_S = 1.5
@@ -41,7 +42,7 @@ def connect() -> None:
     post_delete.connect(_settings_changed, NotificationSettings, dispatch_uid=f"{uid}.deleted")
     post_save.connect(_user_changed, model, dispatch_uid=f"{uid}.user")
     pre_delete.connect(_user_leaves, model, dispatch_uid=f"{uid}.user_leaves")
-    if hasattr(model, "groups"):
+    if has_groups(model):
         members = model.groups.through
         m2m_changed.connect(_groups_changed, members, dispatch_uid=f"{uid}.groups")
 

@@ -39,7 +39,7 @@ def owned_by(user: Any) -> Q:
 def _names(user: Any) -> list[str]:
     """Everything by which an owner may mean this person: user name, e-mail address, groups."""
     email = str(getattr(user, get_user_model().get_email_field_name(), "") or "")
-    names = list(user.groups.values_list("name", flat=True)) if has_groups(type(user)) else []
+    names = list(user.groups.values_list("name", flat=True)) if has_groups(get_user_model()) else []
     return [name for name in (str(user.get_username()), email, *names) if name]
 
 

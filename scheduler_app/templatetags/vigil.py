@@ -29,7 +29,7 @@ WORD_BREAK = SafeString("<wbr>")
 Missing = Literal[""] | None
 """What a template hands over for something that is not there."""
 LOG_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(?= )", re.MULTILINE)
-"""How `running.RunLogHandler` begins a line."""
+"""How `capture.RunLogHandler` begins a line."""
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE, LIVE_COOKIE = "vg-theme", "vg-live"
 

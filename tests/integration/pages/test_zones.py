@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifications_app import preferences
-from scheduler_app import running, zones
+from scheduler_app import capture, zones
 from scheduler_app.models import JobRun
 from tests import factories
 from tests.environment import ROOT
@@ -75,7 +75,7 @@ def test_the_admin_is_in_the_readers_zone_and_names_it(client, failed_run):
 
 def test_the_log_of_a_run_is_in_the_zone_of_its_page(as_olga, olga, failed_run):
     preferences.save(olga, {"timezone": SHANGHAI})
-    handler = running.RunLogHandler()
+    handler = capture.RunLogHandler()
     record = logging.makeLogRecord({"msg": "read 3 rows", "levelname": "INFO", "name": "jobs"})
     record.created, record.msecs = LOGGED.timestamp(), 94.0
     line = handler.format(record)
