@@ -34,7 +34,8 @@ class Owners:
         rows = ScheduledJob.objects.filter(enabled=True).order_by("pk")
         for pk, owner, severity in rows.values_list("pk", "owner", "severity"):
             if not is_silent(owner):
-                jobs[Wanted(owner, severity)].append(pk)
+                known = severity if severity in preferences.RANK else Severity.ERROR  # a broken row
+                jobs[Wanted(owner, known)].append(pk)
         return cls(jobs, Reach(one.owner for one in jobs))
 
     def weeks(self, now: datetime) -> dict[Wanted, Week]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -72,9 +73,13 @@ class AdminLikePages:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(reverse("admin:index")):
             return self.get_response(request)
-        if not request.user.is_authenticated:
+        try:
+            zone = zone_of(request.user) if request.user.is_authenticated else None
+        except Error:  # the view meets it as well, and its answer is the one
+            return self.get_response(request)
+        if zone is None:
             return self._for_stranger(request)
-        with timezone.override(zone_of(request.user)):
+        with timezone.override(zone):
             return self.get_response(request)
 
     def _for_stranger(self, request: HttpRequest) -> HttpResponse:

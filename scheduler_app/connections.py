@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import close_old_connections, connection
@@ -57,6 +59,17 @@ def limit_statements(statement_s: int = STATEMENT_S) -> None:
     For threads of loops and web requests. Bodies of jobs and commands such as `migrate` have no limit of ours.
     """
     _thread.statement_s = statement_s
+
+
+@contextmanager
+def without_limit() -> Iterator[None]:
+    """Around a body: connections that it opens in this thread have no limit of ours."""
+    limit = _thread.__dict__.pop("statement_s", None)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            _thread.statement_s = limit
 
 
 def statement_s() -> int:

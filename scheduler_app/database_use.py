@@ -14,6 +14,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from scheduler_app.connections import without_limit
+
 PSYCOPG_IN_TRANSACTION = (1, 2, 3)
 """ACTIVE, INTRANS and INERROR of psycopg's `TransactionStatus`."""
 
@@ -48,7 +50,8 @@ def own_connections() -> Iterator[DatabaseUse]:
         del connections[one.alias]
     token = _current.set(use)
     try:
-        yield use
+        with without_limit():
+            yield use
     finally:
         _current.reset(token)
         _end(use, [one for one in before if one not in aside])

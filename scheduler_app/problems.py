@@ -200,7 +200,7 @@ def _jobs(now: datetime) -> Iterator[Finding]:
         if job["state"] == JobState.BROKEN:
             yield Finding(
                 kind="broken",
-                text=job["state_error"] or _("Its schedule cannot be computed."),
+                text=mask(job["state_error"]) or _("Its schedule cannot be computed."),
                 hint=_("Correct the schedule; saving it mends the job."),
                 severity=Severity.ERROR,
                 url=here,
@@ -227,14 +227,15 @@ def _failing(job: dict[str, Any], about: dict[str, str]) -> Finding:
     facts = {
         "state": RunState(job["last_run__state"]).label,
         "n": count,
-        "error": job["last_run__error"] or _("No error text."),
+        "error": mask(job["last_run__error"]) or _("No error text."),
     }
     text = _("%(state)s, %(n)d in a row: %(error)s") if count > 1 else _("%(state)s: %(error)s")
-    is_mild = job["severity"] == Severity.INFO
+    # a broken row may have any
+    severity = job["severity"] if job["severity"] in Severity.values else Severity.ERROR
     return Finding(
         kind="failing",
         text=text % facts,
-        severity=Severity.WARNING if is_mild else Severity(job["severity"]),
+        severity=Severity.WARNING if severity == Severity.INFO else Severity(severity),
         since=job["last_run__failing_since"],
         count=count,
         url=links.local("vigil_scheduler:run", job["last_run__run"]),

@@ -212,7 +212,7 @@ def test_alert_about_a_channel_is_not_told_by_that_channel_alone(site):
 
 
 def test_verification_figure_and_job_page_agree(site, client):
-    reader = make_user("reader", is_staff=True)
+    reader = make_user("reader", is_superuser=True)
     make_user("admin")
     make_user("olga", email="")
     make_job("nightly", owner="olga")

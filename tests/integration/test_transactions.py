@@ -10,6 +10,7 @@ from django.db import ProgrammingError, connection
 
 from project.settings import database_settings
 from scheduler_app import connections, outages
+from scheduler_app.connections import without_limit
 from scheduler_app.transactions import MAINTENANCE_S, brief
 
 pytestmark = [
@@ -18,6 +19,15 @@ pytestmark = [
         connection.vendor == "sqlite", reason="only servers keep plans and sessions"
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_limit_of_another_test():
+    """A web request of an earlier test limits the statements of this thread."""
+    connection.close()
+    with without_limit():
+        yield
+    connection.close()
 
 
 def said(name: str) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from notifications_app import preferences
 from scheduler_app import capture, zones
@@ -56,6 +57,7 @@ def test_a_schedule_is_in_its_jobs_zone_with_the_readers_time_beside_it(
 
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_names_its_one_zone_with_the_offset(as_olga, olga, failed_run, address):
+    olga.user_permissions.add(Permission.objects.get(codename="view_node"))
     preferences.save(olga, {"timezone": SHANGHAI})
     html = as_olga.get(address).content.decode()
     assert f"Times in {LABEL}" in html
