@@ -172,6 +172,15 @@ def test_services_have_process_groups_of_their_own(make):
     assert os.getpgid(service.pid) == service.pid
 
 
+@pytest.fixture
+def hangup_of_a_terminal():
+    """SIGHUP as a terminal has it, though the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup_of_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_watch_ends_all_on_a_signal(make, said, wait_until, number):
     services = [make(SLEEP, "web"), make(SLEEP, "worker")]
