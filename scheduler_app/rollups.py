@@ -99,7 +99,7 @@ def note_last(runs: Sequence[EndedRun]) -> None:
             since="failing_since", count="failures_in_row", broken_by="succeeded_at"
         ),
     )
-    _note_missed([run for run in runs if run.state == RunState.MISSED])
+    _note_missed(runs)
 
 
 def _last(run: EndedRun, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,10 +123,10 @@ def _last(run: EndedRun, before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _note_missed(runs: Sequence[EndedRun]) -> None:
-    """Add these slots to those that the job missed since its last run. Two more queries, in a rare case."""
-    if not runs:
+    """Add the slots missed here to those that the job missed since its last run. Two more queries, in a rare case."""
+    ids = {run.job_id for run in runs if run.state == RunState.MISSED}
+    if not ids:
         return
-    ids = {run.job_id for run in runs}
     last = bulk.by_pk(LastRun, ids)
     latest = {
         miss.job_id: _miss(miss.run, miss.since, miss.missed_at, miss.slots)
@@ -134,10 +134,13 @@ def _note_missed(runs: Sequence[EndedRun]) -> None:
         if miss.job_id not in last or miss.missed_at > last[miss.job_id].finished_at
     }
     for run in runs:
-        before = latest.get(run.job_id, {"since": run.ready_at, "slots": 0})
-        slots = before["slots"] + run.slot_count
-        latest[run.job_id] = _miss(run.pk, before["since"], run.finished_at, slots)
-    rows = [{"job_id": job_id, **latest[job_id]} for job_id in ids]
+        if run.state == RunState.MISSED:
+            before = latest.get(run.job_id, {"since": run.ready_at, "slots": 0})
+            slots = before["slots"] + run.slot_count
+            latest[run.job_id] = _miss(run.pk, before["since"], run.finished_at, slots)
+        elif run.state not in NOTHING_DONE:
+            latest.pop(run.job_id, None)
+    rows = [{"job_id": job_id, **miss} for job_id, miss in latest.items() if job_id in ids]
     bulk.put(LastMiss, rows, key="job_id", values=("run", "since", "missed_at", "slots"))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scheduler_app import ledger, retention, rollups
@@ -73,6 +73,9 @@ def misses_of(runs) -> tuple[datetime | None, int]:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(batches=BATCHES)
+@example(
+    batches=[[("a", RunState.MISSED, 1), ("a", RunState.SUCCESS, 1), ("a", RunState.MISSED, 1)]]
+)
 def test_streaks_are_those_of_the_history_however_it_was_written(db, batches):
     for model in (LastRun, LastMiss):
         model.objects.all().delete()
