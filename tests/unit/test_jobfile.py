@@ -160,12 +160,14 @@ def test_package_that_breaks_while_it_is_looked_for_is_told(tmp_path, monkeypatc
 
 def test_file_may_import_from_its_own_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "__init__.py").touch()
-    (tmp_path / "shop" / "owners.py").write_text("OWNER = 'olga'")
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package" / "__init__.py").touch()
+    (tmp_path / "own_package" / "owners.py").write_text("OWNER = 'olga'")
     entry = repr(declaration("a")).replace("'olga'", "OWNER")
-    (tmp_path / "shop" / "jobs.py").write_text(f"from .owners import OWNER\nJOBS = [{entry}]")
-    assert jobfile.load("shop.jobs").jobs[0].owner == "olga"
+    (tmp_path / "own_package" / "jobs.py").write_text(
+        f"from .owners import OWNER\nJOBS = [{entry}]"
+    )
+    assert jobfile.load("own_package.jobs").jobs[0].owner == "olga"
 
 
 def test_digest_is_of_what_the_file_says():
