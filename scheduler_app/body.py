@@ -216,8 +216,15 @@ def _message(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    lines = traceback.TracebackException
-    return _safely(lambda: "".join(lines.from_exception(error).format()), "")
+    return _safely(lambda: _trace_of_the_job(error), "")
+
+
+def _trace_of_the_job(error: BaseException) -> str:
+    """Without the frames of this file above the job's: they say nothing about the job."""
+    trace = traceback.TracebackException.from_exception(error)
+    while len(trace.stack) > 1 and trace.stack[0].filename == __file__:
+        del trace.stack[0]
+    return "".join(trace.format())
 
 
 def _cannot_be_shown(value: object) -> str:

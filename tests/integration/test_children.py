@@ -144,6 +144,7 @@ def test_skipped_run_has_its_reason():
 def test_failure_shows_where_it_was_raised():
     result = run("fail_when_stopped", seconds=0)
     assert 'raise ValueError("the clean-up failed")' in result.traceback
+    assert "scheduler_app/body.py" not in result.traceback
 
 
 def test_arguments_arrive_as_they_are():
