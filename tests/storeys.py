@@ -28,10 +28,13 @@ DELIVERY = (
 # they meet no database, or ask it nothing but who may do what
 ON_ANY_DATABASE = (
     "channels",
+    "test_access.py",
     "test_children.py",
     "test_pings.py",
     "test_queues.py",
+    "test_sign_in.py",
     "api/test_permissions.py",
+    "pages/test_access.py",
 )
 DEBIAN_PACKAGES = ("chromium", "fonts-noto-cjk", "prometheus")
 SUMMARY = re.compile(
