@@ -45,7 +45,9 @@ def pgbouncer(folder: Path) -> Iterator[str]:
         f"auth_type = trust\nauth_file = {folder / 'users.txt'}\nlogfile = {folder / 'log'}\n"
         "pool_mode = transaction\ndefault_pool_size = 4\n"
     )
-    user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None  # it refuses to run as root
+    user = (
+        _who_may_reach(postgres_host()) if os.geteuid() == 0 else None
+    )  # it refuses to run as root
     if user:
         for path in (folder, *folder.parents):
             with suppress(OSError):
@@ -59,6 +61,13 @@ def pgbouncer(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def _who_may_reach(host: str) -> pwd.struct_passwd:
+    """A server from a wheel has its socket in a folder of its own user."""
+    return (
+        pwd.getpwuid(Path(host).stat().st_uid) if host.startswith("/") else pwd.getpwnam("nobody")
+    )
 
 
 def _answers(port: int) -> bool:
