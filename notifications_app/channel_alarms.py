@@ -1,4 +1,4 @@
-"""Alerts about a channel itself. They are told by all other channels.
+"""Alerts about a channel itself, delivered by all other channels.
 
 A refusal is one alert for each lane while it lasts; anything else is one a channel, and is raised once an hour at most.
 """

@@ -141,7 +141,7 @@ def _fan_out_first(ids: Sequence[int]) -> tuple[set[int], int]:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who is told of each occurrence that fires an alert, by its primary key."""
+    """The recipients of each occurrence that fires an alert, by its primary key."""
 
     reach: Reach
     wanted: Mapping[int, Wanted]

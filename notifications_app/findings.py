@@ -1,4 +1,4 @@
-"""What notifications know to be wrong: workers, channels, messages that were given up, owners whom nobody can tell."""
+"""Findings of the delivery: no worker runs, a channel cannot send or is paused, notifications were given up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from scheduler_app.verify_report import Finding
 DEAD_WITHIN = timedelta(hours=1)
 DEAD_COUNTED = 1000
 NO_LOSS = (Reason.CHANNEL_OFF, Reason.PERSON_GONE)
-"""Messages that ended for these reasons were told in another way, or to nobody."""
+"""Reasons for which a notification that ended is no dead letter: another one replaced it, or it had no recipient."""
 
 _CHANNELS = "vigil_notifications:channels"
 KINDS = {
@@ -117,7 +117,7 @@ def _pauses(state: ChannelState, pause: LaneState | None) -> Iterator[Finding]:
 
 
 def dead_letter_findings(now: datetime) -> Iterator[Finding]:
-    """Messages that reached nobody and were given up within the last hour, by channel."""
+    """Notifications that were given up within the last hour and reached no recipient, by channel."""
     dead = AlertNotification.objects.filter(
         state=NotificationState.DEAD, finished_at__gte=now - DEAD_WITHIN
     ).exclude(reason__in=NO_LOSS)

@@ -41,7 +41,7 @@ def fire_rows(
     rows = []
     for wishes in audience.told_by_wish:
         wanted = preferences.channels_for(wishes, alert.severity, names)
-        # who has no channel but the one that the alert is about is told in-app, whatever the switches say
+        # a recipient whose only channel is the one that the alert is about gets it in-app, whatever the switches say
         channels = wanted or ([IN_APP] if about else [])
         mine = rows_for(alert, occurrence, NotificationKind.FIRE, wishes, channels, now)
         if not wanted:

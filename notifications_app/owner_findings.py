@@ -23,7 +23,7 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The enabled jobs by what a failure of them wants, and what is known of those who are told."""
+    """The enabled jobs by owner and severity of their alerts, and the settings of the recipients."""
 
     jobs: Mapping[Wanted, list[str]]
     reach: Reach
@@ -85,7 +85,7 @@ def _unreached(reach: Reach, audience: Audience, wanted: Wanted) -> str:
 
 
 def _instead(audience: Audience) -> str:
-    """Who is told in place of the owner."""
+    """The recipients in place of the owner."""
     others = [*audience.stand_ins, *audience.last_resort]
     return _("Told instead: %(people)s.") % {"people": _names(others)} if others else ""
 

@@ -45,7 +45,7 @@ def defaults_of(user: Any) -> NotificationSettings:
 
 
 def _open_channels() -> dict[str, bool]:
-    """Switches of channels that the site has set up for all: those who have chosen nothing are told by them, too."""
+    """Switches of the channels that the site has set up for all; they hold for a person who has chosen nothing."""
     switches = {f"{name.lower()}_enabled": name for name in registry.names()}
     own = {field.name for field in NotificationSettings._meta.concrete_fields}
     return {

@@ -16,12 +16,12 @@ from notifications_app.models import NotificationSettings
 from scheduler_app.states import Severity
 
 STRICT_FROM = Severity.ERROR
-"""Below it a person's least severity is a wish; from it up an alert that no channel tells is told to others."""
+"""From this severity up, an alert that no channel of its recipients delivers goes to other recipients."""
 OBSTACLES_SHOWN = 6
 
 
 class Wanted(NamedTuple):
-    """An alert whose readers are wanted; `about` is the channel that it is about, which cannot tell of it."""
+    """An alert whose recipients are wanted; `about` is the channel that it is about, which cannot deliver it."""
 
     owner: str
     severity: str
@@ -42,7 +42,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Who is told of an alert, as their settings."""
+    """The recipients of an alert, as their settings."""
 
     people: Sequence[NotificationSettings]
     """Those whom the owner means."""

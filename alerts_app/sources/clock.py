@@ -1,4 +1,4 @@
-"""Jobs that stand still because the database's clock was ahead become one alert; it ends when they are put right."""
+"""One alert for all jobs whose next slot was stored while the database's clock was ahead; the repair resolves it."""
 
 from __future__ import annotations
 
