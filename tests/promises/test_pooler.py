@@ -8,9 +8,10 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -22,6 +23,10 @@ from tests.servers import find_free_port, wait_until
 from tests.site import postgres_host
 from tests.story import make_person
 
+SESSIONS = 4
+LIMITS = """
+    SELECT current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')
+"""
 BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
 pytestmark = [
@@ -43,7 +48,7 @@ def pgbouncer(folder: Path) -> Iterator[str]:
         "[pgbouncer]\n"
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {folder / 'users.txt'}\nlogfile = {folder / 'log'}\n"
-        "pool_mode = transaction\ndefault_pool_size = 4\n"
+        f"pool_mode = transaction\ndefault_pool_size = {SESSIONS}\n"
     )
     user = (
         _who_may_reach(postgres_host()) if os.geteuid() == 0 else None
@@ -76,6 +81,13 @@ def _answers(port: int) -> bool:
     return False
 
 
+def left_behind(url: str) -> set[tuple[str, ...]]:
+    """The limits of every session that the pooler holds."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(psycopg.connect(url)) for _ in range(SESSIONS)]
+        return {client.execute(LIMITS).fetchone() for client in clients}  # each in a transaction
+
+
 def test_everything_works_behind_a_pooler_and_the_log_names_the_setting(site, wait_until, tmp_path):
     folder = tmp_path / "bouncer"
     folder.mkdir()
@@ -91,9 +103,7 @@ def test_everything_works_behind_a_pooler_and_the_log_names_the_setting(site, wa
         settle(site, wait_until)
         said = first.out + second.out + worker.out
         assert [one.stop() for one in (first, second, worker)] == [0, 0, 0]
+        assert left_behind(url) == {("0", "0")}  # in sessions that others use next
     assert "prepared statement" not in said.replace("prepared_statements_off", "")
     assert "DATABASE_PREPARE=false" in said
     assert not JobRun.objects.exclude(state__in=("SUCCESS", "SKIPPED", "CANCELLED")).exists()
-    with connection.cursor() as cursor:  # nothing stayed with a session that others use next
-        cursor.execute("SHOW statement_timeout")
-        assert cursor.fetchone() == ("0",)
