@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,10 @@ from django.db.backends.signals import connection_created
 logger = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 1.0
-STATEMENT_S = 15
+STATEMENT_S = 12
 """Longest statement of a loop or a web request; also the longest wait for a lock."""
+SILENCE_S = 2
+"""How much later than the server should have ended a statement its silence ends the connection."""
 
 CLIENT_OPTIONS = {
     "connect_timeout": 5,  # s
@@ -88,6 +90,8 @@ def _begin_session(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
     driver = connection.connection
     if connection.alias in _unprepared:
         driver.prepare_threshold = None
+    if hasattr(driver, "wait"):  # psycopg2 has no such place
+        driver.wait = _limited(driver)
     settings = dict(SERVER_LIMITS)
     if hasattr(_thread, "statement_s"):
         settings |= {"statement_timeout": f"{statement_s()}s", **LOOP_LIMITS}
@@ -100,6 +104,37 @@ def _begin_session(*, connection: BaseDatabaseWrapper, **_signal: Any) -> None:
         cursor.execute(f"SELECT {calls} WHERE pg_backend_pid() = {driver.info.backend_pid:d}")
         if cursor.fetchone() is None:
             _share_session(connection)
+
+
+def _limited(driver: Any) -> Callable[..., Any]:
+    """`driver.wait`, through which all its statements go, without endless waits for a peer that says nothing.
+
+    A proxy that hangs still acknowledges what it is sent, so TCP's own limits (`CLIENT_OPTIONS`) never end that wait.
+    """
+    wait = driver.wait
+
+    def wait_limited(steps: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
+        if hasattr(_thread, "statement_s"):
+            steps = _until(time.monotonic() + statement_s() + SILENCE_S, steps, driver)
+        return wait(steps, *args, **kwargs)
+
+    return wait_limited
+
+
+def _until(
+    deadline_s: float, steps: Generator[Any, Any, Any], driver: Any
+) -> Generator[Any, Any, Any]:
+    """`steps` of psycopg, each of which asks for the socket; what comes back is 0 when a tenth of a second passed."""
+    ready = None
+    while True:
+        try:
+            wanted = steps.send(ready)
+        except StopIteration as end:
+            return end.value
+        ready = yield wanted
+        if not ready and time.monotonic() > deadline_s:
+            driver.pgconn.finish()
+            raise driver.OperationalError("the database, or a proxy before it, does not answer")
 
 
 def _share_session(connection: BaseDatabaseWrapper) -> None:

@@ -37,6 +37,10 @@ class Proxy:
         for end in self._client_ends():
             end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
+    def stall(self) -> None:
+        """The proxy itself hangs: what clients send is acknowledged, and never answered."""
+        self._flows.clear()
+
     def thaw(self) -> None:
         for end in self._client_ends():
             with contextlib.suppress(OSError):  # accepted since, or closed

@@ -44,7 +44,7 @@ def test_transaction_may_not_stand_still():
 
 def test_statement_of_a_brief_transaction_may_not_wait_for_long():
     with brief():
-        assert said("statement_timeout") == "15s"
+        assert said("statement_timeout") == "12s"
     with brief(MAINTENANCE_S):
         assert said("statement_timeout") == "10min"
     assert said("statement_timeout") == "0"
@@ -68,7 +68,7 @@ def test_loop_has_a_limit_for_statements_and_a_body_has_none():
         connections.limit_statements()
         return said("statement_timeout"), said("idle_in_transaction_session_timeout")
 
-    assert in_a_thread(in_a_loop) == ("15s", "1min")
+    assert in_a_thread(in_a_loop) == ("12s", "1min")
     assert in_a_thread(lambda: said("statement_timeout")) == "0"
 
 
