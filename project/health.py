@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from scheduler_app import conf, nodes
 from scheduler_app.clock import db_now
+from scheduler_app.connections import is_read_only
 from scheduler_app.masking import mask
 from scheduler_app.models import Node
 from scheduler_app.states import NodeKind
@@ -36,12 +37,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers, else 503; the body says in words how the rest does.
+    """200 when the database answers and takes changes, else 503; the body says in words how the rest does.
 
     `verdict` is that of the overview: `ok`, the worst `severity`, how many `problems` of which `kinds`, and `words`.
     """
     begin_s = time.monotonic()
     try:
+        if is_read_only():
+            return _not_ready(_("takes no changes: it is read-only, or a standby"))
         now = db_now()
         schedulers = nodes.living(NodeKind.SCHEDULER, now)
         workers = nodes.living(NodeKind.WORKER, now)
@@ -49,8 +52,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         judged = verdict(now)
     except Error as error:
         logger.warning("database_unreachable", extra={"error": mask(str(error))})
-        words = {"status": "not ready", "database": _("does not answer")}
-        return JsonResponse(words, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+        return _not_ready(_("does not answer"))
     took_ms = (time.monotonic() - begin_s) * 1000
     return JsonResponse(
         {
@@ -63,6 +65,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
             "verdict": {**judged.as_dict(), "words": judged.headline},
         }
     )
+
+
+def _not_ready(database: str) -> JsonResponse:
+    words = {"status": "not ready", "database": database}
+    return JsonResponse(words, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _celery_workers(now: datetime) -> dict[str, str]:

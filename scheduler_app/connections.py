@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -146,6 +147,16 @@ def _share_session(connection: BaseDatabaseWrapper) -> None:
     _stop_preparing(
         connection.alias, "a pooler such as PgBouncer is between this process and PostgreSQL"
     )
+
+
+def is_read_only() -> bool:
+    """Whether the server takes no changes: a standby, `default_transaction_read_only`, or a file without that right."""
+    if connection.vendor == "sqlite":
+        name = str(connection.settings_dict["NAME"])
+        return os.path.exists(name) and not os.access(name, os.W_OK)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone()[0] == "on")
 
 
 def note_error(error: BaseException) -> None:

@@ -73,7 +73,10 @@ def _pages(client) -> dict[str, object]:
 
     def get(address: str) -> tuple[int, str]:
         response = client.get(below(address))
-        while response.status_code in (301, 302):  # the client's own `follow` knows no script prefix
+        while response.status_code in (
+            301,
+            302,
+        ):  # the client's own `follow` knows no script prefix
             response = client.get(below(response["Location"]))
         text = b"".join(response) if response.streaming else response.content
         return response.status_code, text.decode(errors="replace")

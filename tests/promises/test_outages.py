@@ -100,7 +100,9 @@ def test_path_that_carries_nothing_holds_up_for_seconds(site, wait_until, fault)
         fault(proxy)
         begin_s = time.monotonic()
         wait_until(lambda: "heartbeat_failed" in scheduler.out, 30)
-        assert time.monotonic() - begin_s < 20  # 11 or 14 s for an open connection, 5 s for a new one
+        assert (
+            time.monotonic() - begin_s < 20
+        )  # 11 or 14 s for an open connection, 5 s for a new one
         wait_until(lambda: scheduler.out.count("heartbeat_failed") > 1, 20)
         proxy.thaw()
         done = successes()

@@ -103,3 +103,16 @@ def test_readyz_has_the_verdict_in_words_and_for_machines(client):
     assert said == {
         "ok": True, "severity": "", "problems": 0, "kinds": {}, "words": "Nothing is wrong now"
     }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="root may write every file")
+def test_readyz_says_that_the_database_is_read_only(client):
+    assert client.get("/readyz").status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    answer = client.get("/readyz")
+    with connection.cursor() as cursor:
+        cursor.execute("RESET default_transaction_read_only")
+    assert answer.status_code == 503
+    assert "read-only" in answer.json()["database"]
