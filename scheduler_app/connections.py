@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import close_old_connections, connection
@@ -152,8 +153,8 @@ def _share_session(connection: BaseDatabaseWrapper) -> None:
 def is_read_only() -> bool:
     """Whether the server takes no changes: a standby, `default_transaction_read_only`, or a file without that right."""
     if connection.vendor == "sqlite":
-        name = str(connection.settings_dict["NAME"])
-        return os.path.exists(name) and not os.access(name, os.W_OK)
+        file = Path(str(connection.settings_dict["NAME"]))
+        return file.exists() and not os.access(file, os.W_OK)
     with connection.cursor() as cursor:
         cursor.execute("SHOW transaction_read_only")
         return bool(cursor.fetchone()[0] == "on")

@@ -1,7 +1,7 @@
 """Runs the tests storey by storey, each on its servers: `scripts/test [--long] [arguments of pytest]`.
 
-Those of one floor run side by side, each on servers of its own. Acceptance, which measures how soon a start is ready,
-has the machine for itself.
+Four storeys run at a time, each on servers of its own. The one that measures how soon a start is ready has the machine
+for itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,21 +24,9 @@ from typing import IO
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[1]
-DELIVERY = (
-    "changed_wishes", "delivery_faults", "gateway_faults", "p3_one_alert_one_row", "p4_every_notification_ends",
-    "p5_at_least_once", "p8_no_secret_shows", "poison_message", "queues", "quiet_hours_are_kept", "stopped_worker",
-)  # fmt: skip
-# they meet no database, or ask it nothing but who may do what
-ON_ANY_DATABASE = (
-    "channels",
-    "test_access.py",
-    "test_children.py",
-    "test_pings.py",
-    "test_queues.py",
-    "test_sign_in.py",
-    "api/test_permissions.py",
-    "pages/test_access.py",
-)
+LANES = 4
+"""Storeys at once: half of the tests wait for something, so two cores serve four."""
+
 DEBIAN_PACKAGES = ("chromium", "fonts-noto-cjk", "prometheus")
 SUMMARY = re.compile(
     rb"\d+ (passed|failed|error|errors|skipped|deselected|warnings?)\b.* in [\d.]+s|no tests ran in"
@@ -53,12 +44,89 @@ class Servers:
     redis_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Storey:
+    """Tests that run in one process. `files` are below `folder`; none: all of it but what others name."""
+
     name: str
-    paths: tuple[str, ...]
-    servers: Servers
+    folder: str
+    files: tuple[str, ...] = ()
     on_postgres: bool = False
+    without: tuple[str, ...] = ()
+    """What this storey and the others of its folder leave out."""
+
+
+# they meet no database, or ask it nothing but who may do what, or only show what it holds
+ON_ANY_DATABASE = (
+    "channels",
+    "test_access.py",
+    "test_children.py",
+    "test_no_secret_on_any_page.py",
+    "test_pings.py",
+    "test_preload.py",
+    "test_queues.py",
+    "test_send_test.py",
+    "test_sign_in.py",
+    "api/test_permissions.py",
+    "pages/test_access.py",
+)
+STORY = "test_story.py::test_failure_is_told_by_every_channel_and_so_is_the_recovery"
+STOREYS = (
+    Storey("integration, PostgreSQL", "tests/integration", (), True, ON_ANY_DATABASE),
+    Storey("integration, SQLite", "tests/integration"),
+    Storey("promises of the engine, PostgreSQL", "tests/promises", (), True),
+    Storey(
+        "promises of the delivery, PostgreSQL",
+        "tests/promises",
+        (
+            "test_changed_wishes.py",
+            "test_delivery_faults.py",
+            "test_gateway_faults.py",
+            "test_p3_one_alert_one_row.py",
+            "test_p4_every_notification_ends.py",
+            "test_p5_at_least_once.py",
+            "test_p8_no_secret_shows.py",
+            "test_poison_message.py",
+            "test_queues.py",
+            "test_quiet_hours_are_kept.py",
+            "test_stopped_worker.py",
+        ),
+        True,
+    ),
+    Storey(
+        "promises with Celery, PostgreSQL",
+        "tests/promises",
+        ("test_celery.py", "test_celery_time_limits.py", "test_outside_monitor.py"),
+        True,
+    ),
+    Storey(
+        "acceptance of the scheduler",
+        "tests/acceptance",
+        (
+            "test_heartbeat.py",
+            "test_run_commands.py",
+            "test_scheduler.py",
+            "test_scheduler_queues.py",
+            "test_time_limits.py",
+        ),
+    ),
+    Storey(
+        "acceptance of packages and set-ups",
+        "tests/acceptance",
+        (
+            "test_documented_setups.py",
+            "test_foreign_project.py",
+            "test_optional_packages.py",
+            "test_scripts_bootstrap.py",
+        ),
+    ),
+    Storey("acceptance of the site", "tests/acceptance"),
+    Storey("units", "tests/unit"),
+    Storey("the story, PostgreSQL", "tests/acceptance", (STORY,), True),
+)
+"""The longest first."""
+ALONE = Storey("acceptance of scripts/run", "tests/acceptance", ("test_scripts_run.py",))
+"""It measures how soon a start is ready, so it has the machine for itself."""
 
 
 def main(arguments: list[str]) -> int:
@@ -73,96 +141,72 @@ def main(arguments: list[str]) -> int:
             stack.enter_context(servers.postgres()), stack.enter_context(servers.redis())
         )
         if arguments:
-            return _run(Storey(name="chosen", paths=tuple(arguments), servers=ours))[0]
-        others = Servers(
-            stack.enter_context(servers.postgres()), stack.enter_context(servers.RedisServer()).url
-        )
-        results: dict[str, Result] = {}
-        for floor in _floors(ours, others):
-            results |= _run_beside(*floor)
+            with _start(arguments, ours) as process:
+                return process.wait()
+        lanes = [ours, *(_own(stack) for _ in range(LANES - 1))]
+        results = _run_beside(STOREYS, lanes) | _run_beside((ALONE,), lanes)
     _recap({name: summary for name, (_, summary) in results.items()}, left_out)
     return max(code for code, _ in results.values())
 
 
-def _floors(ours: Servers, others: Servers) -> tuple[tuple[Storey, ...], ...]:
-    delivery = tuple(f"tests/promises/test_{name}.py" for name in DELIVERY)
-    told = "test_failure_is_told_by_every_channel_and_so_is_the_recovery"
-    return (
-        (
-            Storey(
-                name="unit and integration, SQLite",
-                paths=("tests/unit", "tests/integration"),
-                servers=ours,
-            ),
-            Storey(
-                name="integration, PostgreSQL",
-                paths=(
-                    "tests/integration",
-                    *(f"--ignore=tests/integration/{name}" for name in ON_ANY_DATABASE),
-                ),
-                servers=others,
-                on_postgres=True,
-            ),
-        ),
-        (
-            Storey(
-                name="promises of the engine, PostgreSQL",
-                paths=("tests/promises", *(f"--ignore={path}" for path in delivery)),
-                servers=ours,
-                on_postgres=True,
-            ),
-            Storey(
-                name="promises of the delivery and the story, PostgreSQL",
-                paths=(*delivery, f"tests/acceptance/test_story.py::{told}"),
-                servers=others,
-                on_postgres=True,
-            ),
-        ),
-        (Storey(name="acceptance", paths=("tests/acceptance",), servers=ours),),
-    )
+def _own(stack: contextlib.ExitStack) -> Servers:
+    postgres_url = stack.enter_context(servers.postgres())
+    return Servers(postgres_url, stack.enter_context(servers.RedisServer()).url)
 
 
-def _run_beside(first: Storey, *others: Storey) -> dict[str, Result]:
-    """All at once; what the others say comes when `first` has ended."""
+def _paths(storey: Storey) -> list[str]:
+    """As pytest takes them."""
+    if storey.files:
+        return [f"{storey.folder}/{name}" for name in storey.files]
+    others = [one for one in (*STOREYS, ALONE) if one.folder == storey.folder and one.files]
+    left = [*storey.without, *(name for one in others for name in one.files if "::" not in name)]
+    return [storey.folder, *(f"--ignore={storey.folder}/{name}" for name in left)]
+
+
+def _run_beside(storeys: Iterable[Storey], lanes: Iterable[Servers]) -> dict[str, Result]:
+    """One in each lane at a time; what a storey says is shown when it has ended."""
+    results: dict[str, Result] = {}
+    waiting, free = deque(storeys), deque(lanes)
     with contextlib.ExitStack() as stack:
-        running = []
-        for storey in others:
-            said = stack.enter_context(tempfile.TemporaryFile())
-            process = stack.enter_context(_start(storey, said))
-            stack.callback(process.terminate)
-            running.append((storey, process, said))
-        results = {first.name: _run(first)}
-        for storey, process, said in running:
-            code = process.wait()
-            said.seek(0)
-            _say(f"\n{storey.name}")
-            results[storey.name] = code, _pass_on(said)
+        running: list[tuple[Storey, Servers, subprocess.Popen[bytes], IO[bytes]]] = []
+        while waiting or running:
+            while waiting and free:
+                storey, lane = waiting.popleft(), free.popleft()
+                said = stack.enter_context(tempfile.TemporaryFile())
+                process = stack.enter_context(
+                    _start(_paths(storey), lane, storey.on_postgres, said)
+                )
+                stack.callback(process.terminate)
+                running.append((storey, lane, process, said))
+                _say(f"began: {storey.name}")
+            time.sleep(0.2)
+            for one in [one for one in running if one[2].poll() is not None]:
+                running.remove(one)
+                storey, lane, process, said = one
+                free.append(lane)
+                said.seek(0)
+                _say(f"\n{storey.name}")
+                results[storey.name] = process.returncode, _pass_on(said)
     return results
 
 
-def _run(storey: Storey) -> Result:
-    _say(f"\n{storey.name}")
-    with _start(storey, subprocess.PIPE) as process:
-        assert process.stdout is not None
-        summary = _pass_on(process.stdout)
-    return process.returncode, summary
-
-
-def _start(storey: Storey, said: int | IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    paths: Iterable[str], lane: Servers, on_postgres: bool = False, said: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
     environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
-    environment["TEST_DATABASE_URL"] = storey.servers.postgres_url
-    environment["TEST_REDIS_URL"] = storey.servers.redis_url
-    if storey.on_postgres:
-        environment["DATABASE_URL"] = storey.servers.postgres_url
+    environment["TEST_DATABASE_URL"] = lane.postgres_url
+    environment["TEST_REDIS_URL"] = lane.redis_url
+    if on_postgres:
+        environment["DATABASE_URL"] = lane.postgres_url
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", colour, *storey.paths],
+        [sys.executable, "-m", "pytest", colour, *paths],
         cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said,
     )  # fmt: skip
 
 
 def _pass_on(said: IO[bytes]) -> str:
-    """Write what pytest says as it comes; returns its last summary line."""
+    """Write what pytest said; returns its last summary line."""
     summary = ""
     for line in said:
         sys.stdout.buffer.write(line)
