@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -42,9 +43,16 @@ OwnerCheck = Callable[[str], str]
 Check = Callable[[datetime], Iterable[Finding]]
 """Returns what an app above finds at a time."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    find: Check
+    for_pages: bool
+    offline: bool
+
+
 _owner_checks: dict[str, OwnerCheck] = {}
-_checks: dict[str, Check] = {}
-_costly: set[str] = set()
+_checks: dict[str, _Registered] = {}
 
 
 def register_owner_check(name: str, check: OwnerCheck) -> None:
@@ -52,23 +60,27 @@ def register_owner_check(name: str, check: OwnerCheck) -> None:
     _owner_checks[name] = check
 
 
-def register_check(name: str, check: Check, *, for_pages: bool = True) -> None:
+def register_check(
+    name: str, check: Check, *, for_pages: bool = True, offline: bool = False
+) -> None:
     """Let an app above add findings of its own, such as a worker that is missing.
 
     Its findings are problems of the verdict, which pages ask for every few seconds: it makes a small, fixed number of
     queries and no other calls. One that cannot is registered with `for_pages=False` and asked by `verify_jobs` alone.
+    One that makes no queries is `offline`.
     """
-    _checks[name] = check
-    (_costly.discard if for_pages else _costly.add)(name)
+    _checks[name] = _Registered(check, for_pages, offline)
 
 
-def registered(now: datetime, *, for_pages: bool = False) -> Iterator[Finding]:
+def registered(
+    now: datetime, *, for_pages: bool = False, offline: bool = False
+) -> Iterator[Finding]:
     """What the registered checks find. One that raises is a finding itself; a database that is away is not."""
     for name, check in list(_checks.items()):
-        if for_pages and name in _costly:
+        if (for_pages and not check.for_pages) or (offline and not check.offline):
             continue
         try:
-            yield from list(check(now))
+            yield from list(check.find(now))
         except Error:
             raise
         except Exception as error:
@@ -80,7 +92,7 @@ def registered(now: datetime, *, for_pages: bool = False) -> Iterator[Finding]:
 
 def about(job_id: str, now: datetime) -> list[Finding]:
     """What the apps above find about one job."""
-    return [one for check in _checks.values() for one in check(now) if one.job == job_id]
+    return [one for check in _checks.values() for one in check.find(now) if one.job == job_id]
 
 
 def verify(now: datetime, *, offline: bool = False) -> Report:
@@ -106,6 +118,7 @@ def verify(now: datetime, *, offline: bool = False) -> Report:
     doubts = verify_schedule.calendar_findings(jobs, now, days)
     if live is None:  # days that somebody entered are not seen
         report.note(doubts)
+        report.find(registered(now, offline=True))
         return report
     report.find(doubts)
     report.find(problems.find(now, live.nodes))

@@ -22,4 +22,4 @@ def _message(fault: Fault) -> CheckMessage:
     return SettingError(text, hint=hint, id="vigil.E001")
 
 
-verify.register_check("project.environment", findings_of(check_environment))
+verify.register_check("project.environment", findings_of(check_environment), offline=True)

@@ -51,7 +51,6 @@ def well(db):
 def check(monkeypatch):
     """`check(name, function)` registers a check for this test alone."""
     monkeypatch.setattr(verify, "_checks", dict(verify._checks))
-    monkeypatch.setattr(verify, "_costly", set(verify._costly))
     return verify.register_check
 
 

@@ -137,6 +137,13 @@ def test_check_of_another_app_adds_its_findings(healthy):
     lonely = Finding(kind="worker", text="No worker is alive.")
     verify.register_check("test", lambda now: [lonely])
     assert verify.verify(db_now()).findings == [lonely]
+    assert verify.verify(db_now(), offline=True).findings == []
+
+
+def test_check_that_asks_no_database_is_made_offline_too(healthy):
+    wrong = Finding(kind="settings", text="REDIS_URL is no URL.")
+    verify.register_check("test", lambda now: [wrong], offline=True)
+    assert verify.verify(db_now(), offline=True).findings == [wrong]
 
 
 def test_no_living_scheduler_is_found(healthy):

@@ -15,8 +15,9 @@ from scheduler_app.texts import clean
 class Seen:
     """The last answer in a block, and whether a request may have left without one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_proxy: bool) -> None:
         self.was_sent = False
+        self._options = {"stream": True} if takes_proxy else {"stream": True, "proxies": {}}
         self._last: Any = None
 
     def answer(self, tidied: Callable[[str], str]) -> Answer | None:
@@ -32,7 +33,7 @@ class Seen:
         from urllib3.exceptions import HTTPError, NewConnectionError
 
         try:
-            response = send(*args, **{**kwargs, "stream": True})
+            response = send(*args, **{**kwargs, **self._options})
             self.was_sent = True
             body = response.raw.read(BODY_LIMIT_BYTES, decode_content=True)
         except HTTPError as error:
@@ -50,10 +51,10 @@ class Seen:
 
 
 @contextmanager
-def kept() -> Iterator[Seen]:
-    """In the block the answers to this thread's requests are kept."""
+def kept(*, takes_proxy: bool) -> Iterator[Seen]:
+    """In the block the answers to this thread's requests are kept, and proxies of the environment used or not."""
     _listen()
-    seen = Seen()
+    seen = Seen(takes_proxy=takes_proxy)
     token = _seen.set(seen)
     try:
         yield seen

@@ -101,7 +101,8 @@ def notify(url: str, message: Message, left_s: float, *, is_own: bool) -> tuple[
         raise ConfigurationError(lacking)
     if problem := problem_of(url, is_own=is_own):
         raise PermanentError(problem)
-    with watched() as watch, answers.kept() as seen, _warnings() as said:
+    # what a proxy dials for a person is not seen here
+    with watched() as watch, answers.kept(takes_proxy=not is_own) as seen, _warnings() as said:
         with cut_off_after(left_s, watch.end) as over:
             plugin = _ready(url, left_s)
             is_taken = _handed_over(plugin, message, said)

@@ -64,6 +64,19 @@ def error_of(url):
     return channel().send([to(url)])[0].error
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_proxy_of_the_environment_is_for_the_urls_of_the_settings(
+    gateway, json_url, monkeypatch, is_own
+):
+    with Gateway() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        sent = to(json_url) if is_own else message()
+        (outcome,) = channel("" if is_own else json_url).send([sent])
+        assert outcome.error is None
+        assert (len(gateway.posts), len(proxy.posts)) == ((1, 0) if is_own else (0, 1))
+
+
 @pytest.mark.parametrize(
     ("severity", "kind", "type_"),
     [
