@@ -16,6 +16,8 @@ from tests import environment, servers
 django.setup()
 # the real one takes half a second for each user
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# else each new client looks through all static files at its first request
+settings.WHITENOISE_AUTOREFRESH = True
 hypothesis.settings.register_profile("vigil", deadline=None)
 hypothesis.settings.load_profile("vigil")
 

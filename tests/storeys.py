@@ -69,6 +69,7 @@ ON_ANY_DATABASE = (
     "test_sign_in.py",
     "api/test_permissions.py",
     "pages/test_access.py",
+    "pages/test_broken_rows.py",
 )
 STORY = "test_story.py::test_failure_is_told_by_every_channel_and_so_is_the_recovery"
 STOREYS = (

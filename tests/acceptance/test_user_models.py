@@ -8,10 +8,13 @@ from tests import servers
 from tests.crawler import leads_nowhere
 from tests.plain import Plain
 
-USERS = ("UuidPerson", "NamedPerson", "PrefixedPerson")
+PLACES = [
+    ("sqlite", "UuidPerson"), ("postgresql", "UuidPerson"),
+    ("postgresql", "NamedPerson"), ("sqlite", "PrefixedPerson"),
+]  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database(request):
     """The URL of an empty database; "" for the SQLite file of the project."""
     if request.param == "sqlite":
@@ -21,7 +24,7 @@ def database(request):
         yield url
 
 
-@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize(("database", "user"), PLACES, indirect=["database"])
 def test_failing_job_is_told_and_every_page_opens(user, database, tmp_path):
     project = Plain(tmp_path, VIGIL_TEST_USER=user, VIGIL_TEST_DATABASE_URL=database)
     assert "no issues" in project.run("django", "check")

@@ -345,10 +345,10 @@ def test_neighbours_alike_are_one_stretch(minutely):
     ]
 
 
-def test_a_month_of_a_minutely_job_takes_few_queries(django_assert_max_num_queries):
+def test_a_week_of_a_minutely_job_takes_few_queries(django_assert_max_num_queries):
     make_job("a", cron="* * * * *")
     last = db_now().replace(second=0, microsecond=0)
-    ScheduleEpoch.objects.update(opened_at=last - timedelta(days=31))
+    ScheduleEpoch.objects.update(opened_at=last - timedelta(days=8))
     Timetable.objects.update(next_run_time=last + MINUTE)
     span = ScheduleEpoch.objects.get().pk
     JobRun.objects.bulk_create(
@@ -356,8 +356,8 @@ def test_a_month_of_a_minutely_job_takes_few_queries(django_assert_max_num_queri
             job_id="a", epoch=span, slot=slot, state="SUCCESS", trigger="SCHEDULE", ready_at=slot,
             queued_at=slot, started_at=slot,
         )
-        for slot in (last - number * MINUTE for number in range(30 * 1440))
+        for slot in (last - number * MINUTE for number in range(7 * 1440))
     )  # fmt: skip
     with django_assert_max_num_queries(30):
-        found = sum(1 for _ in slots.read("a", last - timedelta(days=30) + MINUTE, last + MINUTE))
-    assert found == 43_200
+        found = sum(1 for _ in slots.read("a", last - timedelta(days=7) + MINUTE, last + MINUTE))
+    assert found == 7 * 1440
