@@ -73,8 +73,8 @@ ON_ANY_DATABASE = (
 )
 STORY = "test_story.py::test_failure_is_told_by_every_channel_and_so_is_the_recovery"
 STOREYS = (
-    Storey("integration, PostgreSQL", "tests/integration", (), True, ON_ANY_DATABASE),
     Storey("integration, SQLite", "tests/integration"),
+    Storey("integration, PostgreSQL", "tests/integration", (), True, ON_ANY_DATABASE),
     Storey("promises of the engine, PostgreSQL", "tests/promises", (), True),
     Storey(
         "promises of the delivery, PostgreSQL",
