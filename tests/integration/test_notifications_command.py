@@ -158,7 +158,7 @@ def test_requeue_of_what_was_not_given_up_ends_with_1(run):
         (("requeue", "--all"), "use --yes"),
         (("dead", "--limit", "0"), "--limit is from 1"),
         (("dead", "--since", "soon"), "is no time"),
-        (("trace", "999"), "There is no notification 999."),
+        (("trace", "999999999"), "There is no notification 999999999."),
     ],
 )
 def test_what_cannot_be_meant_ends_with_2(answer, arguments, words):
