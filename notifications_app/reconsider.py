@@ -50,7 +50,8 @@ def connect() -> None:
 def look_again(put_off: Iterable[PutOff], now: datetime) -> None:
     """Judge again those of `put_off` whose recipients have changed their quiet hours meanwhile.
 
-    Called after the commit that put them off: a change before it is seen here, one after it finds the rows.
+    Called after the commit that put them off: a change that was committed before is seen here, and one that is
+    committed later finds the rows (`_judge_again`).
     """
     rows = [row for row in put_off if row.recipient_id is not None]
     if not rows:
@@ -67,10 +68,16 @@ def _is_over(row: PutOff, saved: dict[Any, NotificationSettings], now: datetime)
     return until is None or until < row.due_at
 
 
+def _judge_again(recipient: Any) -> None:
+    """As part of the change, and after its commit: a row may have been put off in between by what held then."""
+    outbox.judge_again(recipient=recipient)
+    transaction.on_commit(lambda: outbox.judge_again(recipient=recipient), robust=True)
+
+
 def _settings_changed(instance: NotificationSettings, raw: bool = False, **_: Any) -> None:
     if raw:  # a fixture, whose users may come later
         return
-    outbox.judge_again(recipient=instance.pk)
+    _judge_again(instance.pk)
     _tell_anew(recipients.names_of(instance.user))
 
 
@@ -84,7 +91,7 @@ def _user_changed(
     if raw or update_fields == LOGIN:
         return
     if not created:
-        outbox.judge_again(recipient=instance.pk)
+        _judge_again(instance.pk)
     _tell_anew(recipients.names_of(instance))
 
 

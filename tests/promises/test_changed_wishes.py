@@ -160,6 +160,23 @@ def test_change_at_the_moment_of_judgement_is_not_missed(site, sink, wait_until)
     assert worker.stop() == 0
 
 
+def test_row_that_is_put_off_before_the_change_is_committed_is_due(
+    db, django_capture_on_commit_callbacks
+):
+    person = make_user("olga")
+    preferences.save(person, night())
+    row = make_notification("EMAIL", recipient=person, state="SENDING")
+    with django_capture_on_commit_callbacks(execute=True):
+        preferences.save(person, AWAKE)
+        late = {
+            "state": "PENDING",
+            "reason": "QUIET_HOURS",
+            "due_at": db_now() + timedelta(hours=2),
+        }
+        AlertNotification.objects.filter(pk=row.pk).update(**late)
+    assert AlertNotification.objects.get(pk=row.pk).due_at <= db_now()
+
+
 def test_back_off_and_rows_behind_others_keep_their_time(db):
     person = make_user("olga")
     later = db_now() + timedelta(hours=2)
