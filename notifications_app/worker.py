@@ -37,7 +37,8 @@ POST_MOST = 50
 THREADS_MOST = 32
 SWEEP_EVERY_S = 5.0
 SUSPECT_EVERY_S = 1.0
-STOP_WITHIN_S = 8.0
+STOP_WITHIN_S = 7.0
+"""For what is on its way when the worker is to end; the rest of the promised 10 s is for recording."""
 
 
 class Worker:
@@ -335,7 +336,7 @@ class Worker:
         return self._shelf.is_idle()
 
     def _shut_down(self) -> None:
-        """What was not begun goes back; what is on its way may end within 8 s, the rest returns by its lease."""
+        """What was not begun goes back; what is on its way may end in time, the rest returns by its lease."""
         try:
             for held in self._shelf.waiting():
                 self._return(held)
