@@ -83,13 +83,13 @@ class Site(Url):
 
 
 class Database(Url):
-    """What dj_database_url takes. MySQL is left to the system check that refuses it."""
+    """The databases that Vigil runs on, as dj_database_url takes them."""
 
     def __init__(self) -> None:
         super().__init__(
-            *("postgresql", "postgres", "sqlite", "mysql", "mysql2"),
+            "postgresql", "postgres", "sqlite",
             example="postgresql://vigil:password@db.example.com/vigil",
-        )
+        )  # fmt: skip
         self.allowed = _("a URL that begins with postgresql:// or sqlite:///")
 
     def split(self, text: str) -> SplitResult:

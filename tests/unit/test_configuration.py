@@ -119,6 +119,7 @@ WRONG = [
     ("CELERY_BROKER_URL=amqp://u:p#1@h//", "'amqp://u:***@h//'", "percent-encoded"),
     ("DATABASE_URL=postgres://u:p@ss#1@h/db", "'postgres://u:***@h/db'", "percent-encoded"),
     ("DATABASE_URL=postgresql+psycopg://u:p@h/db", "is not possible", "Did you mean postgresql://u:***@h/db?"),
+    ("DATABASE_URL=mysql://u:p@h/db", "mysql is not possible", "postgresql://"),
     ("DATABASE_URL=postgresql://u:p@h", "it names no database", "Did you mean postgresql://u:***@h/vigil?"),
     ("DATABASE_URL=/srv/vigil.sqlite3", "the scheme is missing", "Did you mean sqlite:////srv/vigil.sqlite3?"),
     ("EMAIL_PASSWORD=abc # old", "*** is not a text: put quotes around it", "EMAIL_PASSWORD="),
