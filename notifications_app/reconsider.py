@@ -68,16 +68,16 @@ def _is_over(row: PutOff, saved: dict[Any, NotificationSettings], now: datetime)
     return until is None or until < row.due_at
 
 
-def _judge_again(recipient: Any) -> None:
+def _judge_again(**what: Any) -> None:
     """As part of the change, and after its commit: a row may have been put off in between by what held then."""
-    outbox.judge_again(recipient=recipient)
-    transaction.on_commit(lambda: outbox.judge_again(recipient=recipient), robust=True)
+    outbox.judge_again(**what)
+    transaction.on_commit(lambda: outbox.judge_again(**what), robust=True)
 
 
 def _settings_changed(instance: NotificationSettings, raw: bool = False, **_: Any) -> None:
     if raw:  # a fixture, whose users may come later
         return
-    _judge_again(instance.pk)
+    _judge_again(recipient=instance.pk)
     _tell_anew(recipients.names_of(instance.user))
 
 
@@ -91,7 +91,7 @@ def _user_changed(
     if raw or update_fields == LOGIN:
         return
     if not created:
-        _judge_again(instance.pk)
+        _judge_again(recipient=instance.pk)
     _tell_anew(recipients.names_of(instance))
 
 
@@ -115,7 +115,7 @@ def _groups_changed(instance: Any, action: str, pk_set: set[Any] | None, **_: An
 
 def channel_changed(channel: str) -> None:
     """Its switch was turned."""
-    outbox.judge_again(channel=channel, in_s=NOTICED_S)
+    _judge_again(channel=channel, in_s=NOTICED_S)
     transaction.on_commit(lambda: lifecycle.catch_up(db_now()), robust=True)
 
 

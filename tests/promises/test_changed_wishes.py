@@ -160,21 +160,32 @@ def test_change_at_the_moment_of_judgement_is_not_missed(site, sink, wait_until)
     assert worker.stop() == 0
 
 
-def test_row_that_is_put_off_before_the_change_is_committed_is_due(
-    db, django_capture_on_commit_callbacks
+def end_quiet_hours(person):
+    preferences.save(person, AWAKE)
+
+
+def save_account(person):
+    person.save()
+
+
+def switch_off(person):
+    channel_states.set_enabled("EMAIL", False, by="test")
+
+
+@pytest.mark.parametrize("change", [end_quiet_hours, save_account, switch_off])
+def test_row_that_is_put_off_before_the_change_is_committed_is_judged_again(
+    db, django_capture_on_commit_callbacks, change
 ):
     person = make_user("olga")
     preferences.save(person, night())
+    channel_states.ensure()
     row = make_notification("EMAIL", recipient=person, state="SENDING")
+    later = db_now() + timedelta(hours=2)
     with django_capture_on_commit_callbacks(execute=True):
-        preferences.save(person, AWAKE)
-        late = {
-            "state": "PENDING",
-            "reason": "QUIET_HOURS",
-            "due_at": db_now() + timedelta(hours=2),
-        }
-        AlertNotification.objects.filter(pk=row.pk).update(**late)
-    assert AlertNotification.objects.get(pk=row.pk).due_at <= db_now()
+        change(person)
+        rows = AlertNotification.objects.filter(pk=row.pk)
+        rows.update(state="PENDING", reason="QUIET_HOURS", due_at=later)
+    assert AlertNotification.objects.get(pk=row.pk).due_at < db_now() + timedelta(seconds=5)
 
 
 def test_back_off_and_rows_behind_others_keep_their_time(db):
