@@ -56,20 +56,17 @@ class Storey:
     """What this storey and the others of its folder leave out."""
 
 
-# they meet no database, or ask it nothing but who may do what, or only show what it holds
+# they meet no database, ask it nothing but who may do what, or look through what others test on both
 ON_ANY_DATABASE = (
     "channels",
     "test_access.py",
     "test_children.py",
     "test_no_secret_on_any_page.py",
     "test_pings.py",
-    "test_preload.py",
     "test_queues.py",
-    "test_send_test.py",
     "test_sign_in.py",
     "api/test_permissions.py",
     "pages/test_access.py",
-    "pages/test_broken_rows.py",
 )
 STORY = "test_story.py::test_failure_is_told_by_every_channel_and_so_is_the_recovery"
 STOREYS = (
@@ -180,10 +177,12 @@ def _run_beside(storeys: Iterable[Storey], lanes: Iterable[Servers]) -> dict[str
                 stack.callback(process.terminate)
                 running.append((storey, lane, process, said))
                 _say(f"began: {storey.name}")
-            time.sleep(0.2)
-            for one in [one for one in running if one[2].poll() is not None]:
-                running.remove(one)
+            time.sleep(0.2)  # nothing portable waits for the first of several processes to end
+            for one in list(running):
                 storey, lane, process, said = one
+                if process.poll() is None:
+                    continue
+                running.remove(one)
                 free.append(lane)
                 said.seek(0)
                 _say(f"\n{storey.name}")
